@@ -1,0 +1,40 @@
+"""What all tests share: one local stack a run, whoever asks for it first."""
+
+import os
+from pathlib import Path
+
+import filelock
+import pytest
+
+from tests.stack import ROOT, Stack, copy_program, start, stop
+
+FOLDER = ROOT / ".hokusai" / "tests" / "stack"
+
+
+def _pid_file(run: str) -> Path:
+    return FOLDER.with_name(f"stack-{run}.pid")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the whole run one name, which its workers inherit."""
+    if not hasattr(config, "workerinput"):
+        os.environ["HOKUSAI_TEST_RUN"] = str(os.getpid())
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the stack once the last worker is done."""
+    pid_file = _pid_file(os.environ.get("HOKUSAI_TEST_RUN", ""))
+    if not hasattr(config, "workerinput") and pid_file.exists():
+        stop(int(pid_file.read_text()))
+        pid_file.unlink()
+
+
+@pytest.fixture(scope="session")
+def stack() -> Stack:
+    """The local stack with two tasks of each service; the first to ask starts it."""
+    FOLDER.parent.mkdir(parents=True, exist_ok=True)
+    pid_file = _pid_file(os.environ["HOKUSAI_TEST_RUN"])
+    with filelock.FileLock(FOLDER.with_name("stack.lock")):
+        if not pid_file.exists():
+            pid_file.write_text(str(start(copy_program(FOLDER)).pid))
+    return Stack.read(FOLDER)
