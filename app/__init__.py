@@ -1,0 +1,1 @@
+"""What runs in containers: the API and the MLflow server behind one verifier."""

@@ -1,0 +1,1 @@
+"""Components, a file each; each keeps one promise whatever stack composes it."""

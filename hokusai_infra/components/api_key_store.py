@@ -1,0 +1,131 @@
+"""ApiKeyStore: the secrets that only the application writes."""
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_aws import kms, secretsmanager
+
+from hokusai_infra.iam_policy import Allow
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiKeyStoreArgs:
+    """What a caller decides about the store."""
+
+    region: str
+    account_id: str
+    key_secret_prefix: str
+    """Name prefix of the secrets that hold API keys, one secret a project; ends with ``/``."""
+    signing_keys_name: str
+    """Name of the secret that holds the private session signing keys."""
+    recovery_days: int = 30
+    """Days that a deleted secret can still be restored."""
+
+    def __post_init__(self) -> None:
+        if not self.key_secret_prefix.endswith("/"):
+            raise ValueError(f"key_secret_prefix {self.key_secret_prefix!r} must end with '/'")
+        if self.signing_keys_name.startswith(self.key_secret_prefix):
+            raise ValueError(
+                f"signing_keys_name {self.signing_keys_name!r} is below {self.key_secret_prefix}, "
+                "so whoever reads API keys could sign sessions"
+            )
+        if self.recovery_days not in range(7, 31):
+            raise ValueError(f"recovery_days is {self.recovery_days}: AWS takes 7 to 30")
+
+
+class ApiKeyStore(pulumi.ComponentResource):
+    """Key secrets and signing keys under a KMS key of their own.
+
+    No secret has a first version here: the application writes them, and a value from the program
+    would overwrite the real one.
+    """
+
+    kms_key_arn: pulumi.Output[str]
+    signing_keys_arn: pulumi.Output[str]
+    key_secret_prefix: str
+
+    def __init__(
+        self, name: str, args: ApiKeyStoreArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("hokusai:index:ApiKeyStore", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+
+        key = kms.Key(
+            name,
+            description=f"Secrets below {args.key_secret_prefix} and {args.signing_keys_name}",
+            enable_key_rotation=True,
+            deletion_window_in_days=30,
+            opts=child,
+        )
+        kms.Alias(
+            name,
+            name=f"alias/{args.key_secret_prefix.rstrip('/')}",
+            target_key_id=key.key_id,
+            opts=child,
+        )
+        signing_keys = secretsmanager.Secret(
+            f"{name}-signing-keys",
+            name=args.signing_keys_name,
+            description="Private keys that sign sessions; written by the API alone",
+            kms_key_id=key.arn,
+            recovery_window_in_days=args.recovery_days,
+            opts=child,
+        )
+
+        self.kms_key_arn, self.signing_keys_arn = key.arn, signing_keys.arn
+        self.key_secret_prefix = args.key_secret_prefix
+        self._key_secrets = (
+            f"arn:aws:secretsmanager:{args.region}:{args.account_id}:secret:"
+            f"{args.key_secret_prefix}*"
+        )
+        self.register_outputs(
+            {"kms_key_arn": self.kms_key_arn, "signing_keys_arn": self.signing_keys_arn}
+        )
+
+    def readable(self) -> tuple[Allow, ...]:
+        """Let a role read the API keys' digests."""
+        return (
+            Allow(
+                sid="ReadKeySecrets",
+                actions=frozenset(
+                    {"secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"}
+                ),
+                resources=(self._key_secrets,),
+            ),
+            Allow(
+                sid="DecryptSecrets",
+                actions=frozenset({"kms:Decrypt"}),
+                resources=(self.kms_key_arn,),
+            ),
+        )
+
+    def writable(self) -> tuple[Allow, ...]:
+        """Let a role read and write the API keys' digests, and make secrets for new projects."""
+        return (
+            Allow(
+                sid="WriteKeySecrets",
+                actions=frozenset(
+                    {
+                        "secretsmanager:CreateSecret",
+                        "secretsmanager:DescribeSecret",
+                        "secretsmanager:GetSecretValue",
+                        "secretsmanager:PutSecretValue",
+                        "secretsmanager:TagResource",
+                    }
+                ),
+                resources=(self._key_secrets,),
+            ),
+            Allow(
+                sid="EncryptSecrets",
+                actions=frozenset({"kms:Decrypt", "kms:GenerateDataKey"}),
+                resources=(self.kms_key_arn,),
+            ),
+        )
+
+    def signing(self) -> Allow:
+        """Let a role read and replace the session signing keys; goes with ``writable``."""
+        return Allow(
+            sid="KeepSigningKeys",
+            actions=frozenset({"secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"}),
+            resources=(self.signing_keys_arn,),
+        )

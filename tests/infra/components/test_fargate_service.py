@@ -1,0 +1,319 @@
+import json
+from dataclasses import replace
+from typing import Any
+
+import pulumi
+import pytest
+
+from hokusai_infra.components.api_service import ApiService, ApiServiceArgs
+from hokusai_infra.components.fargate_service import (
+    FargateService,
+    FargateServiceArgs,
+    Platform,
+)
+from hokusai_infra.components.load_balancer import Route
+from hokusai_infra.components.mlflow_server import MlflowServer, MlflowServerArgs
+from hokusai_infra.components.network import Placement
+from hokusai_infra.components.task_definition import MEMORY_MB, Image, Process, TaskSize
+from hokusai_infra.container_env import ContainerEnv, Pair
+from hokusai_infra.iam_policy import Allow
+from tests.infra.recordings import alone, containers, inputs, statements
+
+ECR = "111122223333.dkr.ecr.us-east-1.amazonaws.com/shop@sha256:00"
+IMAGE = Image(uri=ECR, entry_point=["run"], working_directory="/srv", user="10001:10001")
+PLACE = Placement(
+    region="us-east-1",
+    vpc_id="vpc-1",
+    subnet_ids=["sn-1"],
+    security_group_id="sg-1",
+    namespace_id="ns-1",
+    namespace="test.internal",
+)
+SECRET: Pair = {"name": "PASSWORD", "valueFrom": "arn:secret:password::"}
+PLATFORM = Platform(
+    cluster_name="test",
+    image=IMAGE,
+    migrate=Process(command=["migrate"], env=ContainerEnv([], [SECRET], ["arn:secret"])),
+    health_path="/health",
+    log_days=14,
+)
+ARGS = FargateServiceArgs(
+    platform=PLATFORM,
+    service_name="test-shop",
+    process=Process(command=["serve"], env=ContainerEnv([{"name": "A", "value": "1"}], [], [])),
+    port=8000,
+    size=TaskSize(cpu=256, memory_mb=512),
+    min_tasks=1,
+    max_tasks=3,
+    grants=(Allow(sid="Read", actions=frozenset({"s3:GetObject"}), resources=("arn:x",)),),
+    placement=PLACE,
+    route=Route(listener_arn="arn:listener", host="shop.example.com", priority=10),
+)
+GIVEN = [
+    {"name": "AWS_DEFAULT_REGION", "value": "us-east-1"},
+    {"name": "AWS_REGION", "value": "us-east-1"},
+    {"name": "PORT", "value": "8000"},
+]
+TARGETS = "arn:aws:elasticloadbalancing:us-east-1:111122223333:targetgroup/shop/0123456789abcdef"
+
+
+def test_a_service_is_everything_that_it_takes_to_be_reached_scaled_and_rolled_back() -> None:
+    graph = alone(lambda: FargateService("shop", ARGS))
+    found = inputs(graph)
+    of_service = {
+        "serviceNamespace": "ecs",
+        "scalableDimension": "ecs:service:DesiredCount",
+        "resourceId": "service/test/test-shop",
+    }
+    assert found["TargetGroup shop"] == {
+        "vpcId": "vpc-1",
+        "targetType": "ip",
+        "protocol": "HTTP",
+        "port": 8000,
+        "deregistrationDelay": 60,
+        "healthCheck": {
+            "path": "/health",
+            "matcher": "200",
+            "interval": 10,
+            "timeout": 5,
+            "healthyThreshold": 2,
+            "unhealthyThreshold": 3,
+        },
+    }
+    assert found["ListenerRule shop"] == {
+        "listenerArn": "arn:listener",
+        "priority": 10,
+        "conditions": [{"hostHeader": {"values": ["shop.example.com"]}}],
+        "actions": [{"type": "forward", "targetGroupArn": TARGETS}],
+    }
+    assert found["Target shop"] == {**of_service, "minCapacity": 1, "maxCapacity": 3}
+    assert found["Policy shop"] == {
+        **of_service,
+        "policyType": "TargetTrackingScaling",
+        "targetTrackingScalingPolicyConfiguration": {
+            "predefinedMetricSpecification": {
+                "predefinedMetricType": "ECSServiceAverageCPUUtilization"
+            },
+            "targetValue": 60,
+            "scaleOutCooldown": 60,
+            "scaleInCooldown": 300,
+        },
+    }
+    assert found["LogGroup shop"] == {"name": "/ecs/test-shop", "retentionInDays": 14}
+    assert graph.one("aws:servicediscovery/service:Service").inputs == {
+        "name": "shop",
+        "dnsConfig": {
+            "namespaceId": "ns-1",
+            "dnsRecords": [{"type": "A", "ttl": 10}],
+            "routingPolicy": "MULTIVALUE",
+        },
+        "healthCheckCustomConfig": {"failureThreshold": 1},
+        "forceDestroy": True,
+    }
+
+
+def test_the_ecs_service_is_registered_and_waits_until_it_is_steady() -> None:
+    graph = alone(lambda: FargateService("shop", ARGS))
+    service = graph.one("aws:ecs/service:Service")
+    assert service.inputs == {
+        "name": "test-shop",
+        "cluster": "test",
+        "taskDefinition": "arn:aws:ecs:us-east-1:111122223333:task-definition/test-shop:1",
+        "launchType": "FARGATE",
+        "desiredCount": 1,
+        "availabilityZoneRebalancing": "ENABLED",
+        "deploymentMinimumHealthyPercent": 100,
+        "deploymentMaximumPercent": 200,
+        "deploymentCircuitBreaker": {"enable": True, "rollback": True},
+        "waitForSteadyState": True,
+        "healthCheckGracePeriodSeconds": 240,
+        "networkConfiguration": {
+            "subnets": ["sn-1"],
+            "securityGroups": ["sg-1"],
+            "assignPublicIp": False,
+        },
+        "loadBalancers": [
+            {"targetGroupArn": TARGETS, "containerName": "shop", "containerPort": 8000}
+        ],
+        "serviceRegistries": {
+            "registryArn": "arn:aws:servicediscovery:us-east-1:111122223333:service/srv-shop"
+        },
+        "enableEcsManagedTags": True,
+        "propagateTags": "SERVICE",
+    }
+    assert service.ignore_changes == ("desiredCount",), "scaling changes it"
+    first = {each.name for each in map(graph.by_urn, service.dependencies)}
+    assert {"shop", "shop-task", "shop-execution"} <= first, "no task starts without its rights"
+
+
+def test_the_task_definition_is_small_read_only_and_arm() -> None:
+    graph = alone(lambda: FargateService("shop", ARGS))
+    task = graph.one("aws:ecs/taskDefinition:TaskDefinition")
+    stated = {key: value for key, value in task.inputs.items() if key != "containerDefinitions"}
+    assert stated == {
+        "family": "test-shop",
+        "requiresCompatibilities": ["FARGATE"],
+        "networkMode": "awsvpc",
+        "runtimePlatform": {"cpuArchitecture": "ARM64", "operatingSystemFamily": "LINUX"},
+        "cpu": "256",
+        "memory": "512",
+        "taskRoleArn": "arn:aws:iam::111122223333:role/shop-task",
+        "executionRoleArn": "arn:aws:iam::111122223333:role/shop-execution",
+        "volumes": [{"name": "tmp"}],
+        "skipDestroy": True,
+    }
+    common = {
+        "image": ECR,
+        "entryPoint": ["run"],
+        "workingDirectory": "/srv",
+        "user": "10001:10001",
+        "readonlyRootFilesystem": True,
+        "linuxParameters": {"initProcessEnabled": True},
+        "mountPoints": [{"sourceVolume": "tmp", "containerPath": "/tmp"}],  # noqa: S108 - a mount
+    }
+    found = containers(task)
+    command = found["shop"]["healthCheck"].pop("command")
+    assert found == {
+        "shop": {
+            **common,
+            "name": "shop",
+            "command": ["serve"],
+            "environment": [*GIVEN, {"name": "A", "value": "1"}],
+            "secrets": [],
+            "essential": True,
+            "portMappings": [{"containerPort": 8000, "protocol": "tcp"}],
+            "healthCheck": {"interval": 15, "timeout": 5, "retries": 3, "startPeriod": 120},
+            "stopTimeout": 120,
+            "dependsOn": [{"containerName": "migrate", "condition": "SUCCESS"}],
+            "logConfiguration": _logs("shop"),
+        },
+        "migrate": {
+            **common,
+            "name": "migrate",
+            "command": ["migrate"],
+            "environment": GIVEN,
+            "secrets": [SECRET],
+            "essential": False,
+            "startTimeout": 120,
+            "logConfiguration": _logs("migrate"),
+        },
+    }
+    assert command[:4] == ["CMD", "python", "-S", "-c"]
+    compile(command[4], "health check", "exec")
+
+
+def _logs(prefix: str) -> dict[str, Any]:
+    return {
+        "logDriver": "awslogs",
+        "options": {
+            "awslogs-group": "/ecs/test-shop",
+            "awslogs-region": "us-east-1",
+            "awslogs-stream-prefix": prefix,
+        },
+    }
+
+
+def test_the_execution_role_starts_these_containers_and_the_task_role_has_the_grants() -> None:
+    graph = alone(lambda: FargateService("shop", ARGS))
+    policies = {each.name: statements(each) for each in graph.of("aws:iam/rolePolicy:RolePolicy")}
+    assert {
+        name: {sid: (each["Action"], each["Resource"]) for sid, each in statement.items()}
+        for name, statement in policies.items()
+    } == {
+        "shop-task": {"Read": (["s3:GetObject"], ["arn:x"])},
+        "shop-execution": {
+            "WriteLogs": (
+                ["logs:CreateLogStream", "logs:PutLogEvents"],
+                ["arn:aws:logs:us-east-1:111122223333:log-group:/ecs/test-shop:*"],
+            ),
+            "ReadSecretsOfContainers": (["secretsmanager:GetSecretValue"], ["arn:secret"]),
+            "SignInToRegistry": (["ecr:GetAuthorizationToken"], "*"),
+            "PullImage": (
+                [
+                    "ecr:BatchCheckLayerAvailability",
+                    "ecr:BatchGetImage",
+                    "ecr:GetDownloadUrlForLayer",
+                ],
+                ["arn:aws:ecr:us-east-1:111122223333:repository/shop"],
+            ),
+        },
+    }
+    roles = graph.of("aws:iam/role:Role")
+    assert len(roles) == 2
+    for role in roles:
+        trusted = json.loads(role.inputs["assumeRolePolicy"])["Statement"][0]["Principal"]
+        assert trusted == {"Service": "ecs-tasks.amazonaws.com"}
+
+
+def test_what_is_not_needed_is_not_there() -> None:
+    public = replace(IMAGE, uri="docker.io/library/shop@sha256:00")
+    bare = replace(ARGS, platform=replace(PLATFORM, image=public, migrate=None), grants=())
+    graph = alone(lambda: FargateService("shop", bare))
+    execution = graph.one("aws:iam/rolePolicy:RolePolicy")
+    assert (execution.name, set(statements(execution))) == ("shop-execution", {"WriteLogs"})
+    found = containers(graph.one("aws:ecs/taskDefinition:TaskDefinition"))
+    assert found.keys() == {"shop"}
+    assert "dependsOn" not in found["shop"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"min_tasks": 0}, "at least one, in order"),
+        ({"min_tasks": 4}, "at least one, in order"),
+        ({"service_name": "a service"}, "letters, digits"),
+    ],
+)
+def test_a_service_that_ecs_would_refuse_does_not_construct(
+    wrong: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(ValueError, match=says):
+        replace(ARGS, **wrong)
+
+
+@pytest.mark.parametrize("user", ["0:0", "10001", "root", "10001:0"])
+def test_a_container_never_runs_as_root(user: str) -> None:
+    with pytest.raises(ValueError, match="neither of them 0"):
+        replace(IMAGE, user=user)
+
+
+@pytest.mark.parametrize(
+    ("cpu", "memory_mb"), [(256, 4096), (512, 512), (1024, 2000), (300, 512), (16384, 16384)]
+)
+def test_a_size_that_fargate_lacks_does_not_construct(cpu: int, memory_mb: int) -> None:
+    with pytest.raises(ValueError, match="Fargate takes"):
+        TaskSize(cpu=cpu, memory_mb=memory_mb)
+
+
+def test_every_size_that_fargate_has_constructs() -> None:
+    assert [TaskSize(cpu=cpu, memory_mb=max(memory)).memory_mb for cpu, memory in MEMORY_MB.items()]
+
+
+STATED = {name: getattr(ARGS, name) for name in FargateServiceArgs.__dataclass_fields__}
+
+
+def test_mlflow_refuses_to_be_too_small_and_says_how_many_connections_it_wants() -> None:
+    with pytest.raises(ValueError, match="MLflow needs 1024 or more"):
+        MlflowServerArgs(**STATED, connections_a_pool=8)
+    size = {"size": TaskSize(cpu=512, memory_mb=2048)}
+    args = MlflowServerArgs(**STATED | size, connections_a_pool=8)
+    peaks: list[int] = []
+    graph = alone(lambda: peaks.append(MlflowServer("mlflow", args).peak_connections))
+    assert peaks == [3 * 2 * (5 * 8 + 1)]
+    server = graph.one("hokusai:index:MlflowServer")
+    assert server.state == {"url": "http://mlflow.test.internal:8000"}
+
+
+def test_the_api_says_how_its_first_key_is_made() -> None:
+    args = ApiServiceArgs(**STATED, connections_a_pool=8, setup_command=["first-key"])
+
+    def main() -> None:
+        service = ApiService("api", args)
+        pulumi.export("setup", service.setup_task)
+        assert service.peak_connections == 3 * 2 * (1 * 8 + 1)
+
+    assert alone(main).outputs["setup"] == {
+        "task_definition": "test-shop",
+        "container": "api",
+        "command": ["first-key"],
+    }
