@@ -1,0 +1,50 @@
+"""What a client needs to know of a stack that is ready, as data and as text."""
+
+import re
+from typing import Any
+
+from hokusai_infra.local.assembly import Assembly, LocalFacts
+from hokusai_infra.local.output import Output
+from hokusai_infra.local.plan import Plan
+
+
+def connection(
+    plan: Plan, assembly: Assembly, facts: LocalFacts, setup: dict[str, Any]
+) -> dict[str, Any]:
+    """Collect the contents of ``connection.json``: plain outputs, end points, what setup said."""
+    outputs = {
+        name: plan.names.resolved(value)
+        for name, value in plan.graph.outputs.items()
+        if isinstance(value, str | int | float)
+    }
+    points = {
+        "aws_endpoint_url": assembly.control_plane.url,
+        "s3_endpoint_url": assembly.object_store.url,
+    }
+    if facts.database:
+        points["database_url"] = assembly.database_url(facts.database)
+    return outputs | points | setup
+
+
+def greet(output: Output, plan: Plan, found: dict[str, Any], logs: str) -> None:
+    """Say that the stack is ready, where it is, and what to copy."""
+    output.quiet()
+    output.line(f"Ready after {output.elapsed():.1f} s.", "bold green")
+    output.line()
+    for host, url in plan.urls.items():
+        output.line(f"  {url}  plays  {host}")
+    if key := found.get("admin_key"):
+        output.line(f"  first key: {key}")
+    output.line(f"  logs: {logs}")
+    if text := plan.graph.config.get(f"{plan.graph.project}:quickstart"):
+        output.line()
+        output.line(filled(text, {**found, "logs": logs}))
+    output.line()
+    output.line("Ctrl-C, or `hokusai infra down` elsewhere, stops it.")
+
+
+def filled(template: str, values: dict[str, Any]) -> str:
+    """Put known values where ``{name}`` stands; other braces are the text's own."""
+    return re.sub(
+        r"\{(\w+)\}", lambda found: str(values.get(found[1], found[0])), template
+    ).rstrip()
