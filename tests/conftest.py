@@ -1,6 +1,7 @@
 """What all tests share: one local stack a run, whoever asks for it first."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import filelock
@@ -9,6 +10,7 @@ import pytest
 from tests.stack import ROOT, Stack, copy_program, start, stop
 
 FOLDER = ROOT / ".hokusai" / "tests" / "stack"
+STARTED: list[subprocess.Popen[str]] = []
 
 
 def _pid_file(run: str) -> Path:
@@ -27,6 +29,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput") and pid_file.exists():
         stop(int(pid_file.read_text()))
         pid_file.unlink()
+    for each in STARTED:
+        each.poll()
 
 
 @pytest.fixture(scope="session")
@@ -36,5 +40,6 @@ def stack() -> Stack:
     pid_file = _pid_file(os.environ["HOKUSAI_TEST_RUN"])
     with filelock.FileLock(FOLDER.with_name("stack.lock")):
         if not pid_file.exists():
-            pid_file.write_text(str(start(copy_program(FOLDER)).pid))
+            STARTED.append(start(copy_program(FOLDER)))
+            pid_file.write_text(str(STARTED[0].pid))
     return Stack.read(FOLDER)

@@ -81,6 +81,8 @@ def start(folder: Path, tasks: int = 2, **more: str) -> subprocess.Popen[str]:
     """Run ``hokusai infra up`` and return once it is ready; its output goes to ``up.log``."""
     env = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"} | more
     log = folder / "up.log"
+    # One that was killed together with its watchdog could not take it back.
+    (folder / ".hokusai/local/connection.json").unlink(missing_ok=True)
     with log.open("w") as out:
         up = subprocess.Popen(
             [HOKUSAI, "infra", "up", str(folder), "--tasks", str(tasks)],

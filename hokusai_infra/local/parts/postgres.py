@@ -55,7 +55,7 @@ class Postgres:
         else:
             self._initialize()
         self._write_hba()
-        self._drop_stale_lock()
+        self._drop_stale_locks()
 
     def process(self) -> ProcessSpec:
         """Describe the server; ready means that the master role and ``rds_iam`` exist too."""
@@ -161,19 +161,19 @@ class Postgres:
             os.chown(draft, self._owner.pw_uid, self._owner.pw_gid)
         draft.replace(self.folder / "pg_hba.conf")
 
-    def _drop_stale_lock(self) -> None:
-        """Remove ``postmaster.pid`` when no server of this folder holds it.
+    def _drop_stale_locks(self) -> None:
+        """Remove the lock files of the folder and of its socket when no server holds them.
 
         PostgreSQL asks the kernel whether the pid lives, which says yes to a process that died
         and was never reaped, and to another one that got its number after a reboot.
         """
-        lock = self.folder / "postmaster.pid"
-        try:
-            pid = int(lock.read_text(encoding="ascii").split("\n", 1)[0])
-        except (OSError, ValueError):
-            return
-        if start_time(pid) is None or _works_elsewhere(pid, self.folder):
-            lock.unlink(missing_ok=True)
+        for lock in (self.folder / "postmaster.pid", *self.folder.glob(".s.PGSQL.*.lock")):
+            try:
+                pid = int(lock.read_text(encoding="ascii").split("\n", 1)[0])
+            except (OSError, ValueError):
+                continue
+            if start_time(pid) is None or _works_elsewhere(pid, self.folder):
+                lock.unlink(missing_ok=True)
 
     @property
     def _environment(self) -> dict[str, str]:

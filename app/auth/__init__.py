@@ -1,0 +1,1 @@
+"""One verifier for both endpoints: credential in, principal out."""

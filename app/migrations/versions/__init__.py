@@ -1,0 +1,1 @@
+"""Revisions of the database ``hokusai``, one file each; never changed once deployed."""

@@ -1,0 +1,1 @@
+"""Models, their versions and what is behind them: the rules."""

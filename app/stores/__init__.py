@@ -1,0 +1,1 @@
+"""What the services keep elsewhere: PostgreSQL, Secrets Manager, MLflow."""
