@@ -1,0 +1,1 @@
+"""The MLflow endpoint: an ASGI application of ours around MLflow's own."""
