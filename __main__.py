@@ -169,6 +169,8 @@ api = ApiService(
             ),
         ),
         setup_command=["app.admin", "first-key"],
+        setup_again_command=["app.admin", "first-key", "--again"],
+        setup_check={"url": f"{config.url('api')}/api/v1/auth/whoami", "bearer": "admin_key"},
         port=settings.API_PORT,
         size=TaskSize(cpu=config.api.cpu, memory_mb=config.api.memory_mb),
         min_tasks=config.api.min_tasks,

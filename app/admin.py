@@ -68,7 +68,7 @@ def first_key(settings: ApiSettings, chosen: argparse.Namespace) -> dict[str, st
     )
     try:
         keys.make_project(chosen.project)
-        keys.add(record, only_first=not chosen.again)
+        keys.add(record, only_first=not chosen.again, chosen_id=key is None)
     except ApiError as failure:
         raise StartRefusedError(failure.detail, fix=failure.fix) from failure
     except postgres.UNAVAILABLE as failure:

@@ -16,6 +16,7 @@ MLFLOW_ERROR_CODES: Final = {
     405: "BAD_REQUEST",
     409: "RESOURCE_CONFLICT",
     413: "BAD_REQUEST",
+    415: "BAD_REQUEST",
     422: "INVALID_PARAMETER_VALUE",
     429: "RESOURCE_EXHAUSTED",
     500: "INTERNAL_ERROR",
@@ -81,6 +82,12 @@ class BadRequestError(ApiError):
     status, code = 400, "bad_request"
 
 
+class MalformedJsonError(BadRequestError):
+    """The body is announced as JSON and is none."""
+
+    code = "malformed_json"
+
+
 class UnauthenticatedError(ApiError):
     """No credential, or one that does not hold; subclasses say which."""
 
@@ -118,6 +125,12 @@ class TooLargeError(ApiError):
     """The body exceeds what this route takes."""
 
     status, code = 413, "too_large"
+
+
+class UnsupportedMediaTypeError(ApiError):
+    """The body is not of a type that this route reads."""
+
+    status, code = 415, "unsupported_media_type"
 
 
 class InvalidContentError(ApiError):

@@ -1,8 +1,14 @@
-"""Who may do what: one vocabulary, one decision."""
+"""Who may do what: one vocabulary, one decision.
+
+Every permission counts within the project of its holder and nowhere else. ``admin`` is no
+exception: it stands for all the others in that project, so a project's admin sees and changes
+nothing of another project, and nothing of the platform.
+"""
 
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto, unique
 from fnmatch import fnmatchcase
+from typing import Final
 
 
 @unique
@@ -10,6 +16,7 @@ class Permission(StrEnum):
     """``resource:action``; stored with keys and grants, so a value is never renamed."""
 
     ADMIN = "admin"
+    """All the others, within the holder's project."""
     AUDIT_READ = "audit:read"
     DATA_CONTRIBUTE = "data:contribute"
     DATA_READ = "data:read"
@@ -24,6 +31,18 @@ class Permission(StrEnum):
     MODELS_WRITE = "models:write"
     PROJECTS_READ = "projects:read"
     PROJECTS_WRITE = "projects:write"
+
+
+WHOLE_PROJECT: Final = frozenset(
+    {
+        Permission.ADMIN,
+        Permission.AUDIT_READ,
+        Permission.MLFLOW_ADMIN,
+        Permission.PROJECTS_WRITE,
+    }
+)
+"""What concerns a project as a whole, so that a holder who is narrowed to resources has no use
+for it."""
 
 
 class Credential(Enum):
@@ -58,11 +77,17 @@ class Denied:
 def decide(principal: Principal, wanted: Permission, resource: str | None = None) -> Denied | None:
     """Return why not, or ``None``.
 
-    ``admin`` holds every permission. A principal that is narrowed to resources may only touch a
-    ``resource`` (``model:<name>``) that one of its patterns matches.
+    ``admin`` holds every permission in its project; that what is touched belongs to the
+    principal's project is for the caller to see to. A principal that is narrowed to resources may
+    only touch a ``resource`` (``model:<name>``) that one of its patterns matches, and nothing that
+    concerns the whole project.
     """
     if not principal.permissions & {wanted, Permission.ADMIN}:
         return Denied(wanted, f"{principal.subject} lacks the permission {wanted}.")
+    if resource is None and principal.resources and wanted in WHOLE_PROJECT:
+        return Denied(
+            wanted, f"{principal.subject} is narrowed, and {wanted} is about the whole project."
+        )
     if (
         resource is not None
         and principal.resources

@@ -48,5 +48,9 @@ def add_groups(to: typer.Typer) -> None:
 
 def main() -> None:
     """Run the command line."""
-    add_groups(app)
-    app()
+    try:
+        add_groups(app)
+        app()
+    except KeyboardInterrupt:
+        sys.stderr.write("\nStopped.\n")
+        sys.exit(130)

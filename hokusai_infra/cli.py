@@ -11,6 +11,8 @@ app = typer.Typer(no_args_is_help=True, help="Run a Pulumi program and its servi
 Folder = Annotated[Path, typer.Argument(help="Folder that holds Pulumi.yaml.")]
 HERE = Path()
 BEHIND_DASHES = "hokusai.behind-dashes"
+INTERRUPTED = 130
+"""What shells say of a command that Ctrl-C has ended."""
 
 
 @app.command()
@@ -29,9 +31,14 @@ def up(
 
     output = Output()
     output.promise()
-    from hokusai_infra.local.up import up as run  # noqa: PLC0415 - half a second
+    try:
+        from hokusai_infra.local.up import up as run  # noqa: PLC0415 - half a second
 
-    raise typer.Exit(run(folder, stack, tasks, output))
+        code = run(folder, stack, tasks, output)
+    except KeyboardInterrupt:  # later on, the supervisor takes the signal itself
+        output.line("\nStopped before anything was started.")
+        code = INTERRUPTED
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -76,6 +83,17 @@ def logs(
     raise typer.Exit(show(folder, service, lines, follow=follow))
 
 
+@app.command()
+def setup(folder: Folder = HERE) -> None:
+    """Run the setup task of the running stack again, and keep what it prints.
+
+    For a first key that was revoked or has expired: the new one takes its place.
+    """
+    from hokusai_infra.local.commands import setup as again  # noqa: PLC0415 - as above
+
+    raise typer.Exit(again(folder))
+
+
 class WithCommand(TyperCommand):
     """A command line whose part behind ``--`` belongs to somebody else."""
 
@@ -99,8 +117,12 @@ def run(
 ) -> None:
     """Run a one-off task of a service in the running stack.
 
-    COMMAND takes the place of the container's command; its entry point stays, as with RunTask on
-    ECS. Prints what it prints, and exits with its code.
+    COMMAND replaces the container's command and follows its entry point, as with
+    RunTask on ECS. Where that is `python -m`, it is a module with its arguments:
+
+    hokusai infra run api -- app.admin first-key --help
+
+    Prints what it prints, and exits with its code.
     """
     from hokusai_infra.local.commands import run as once  # noqa: PLC0415 - as above
 

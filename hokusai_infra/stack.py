@@ -140,12 +140,23 @@ class StackConfig(_Section):
         return f"https://{self.host(service)}"
 
 
+class SetupCheck(TypedDict):
+    """Who answers 401 once a value that the setup task printed is valid no more."""
+
+    url: str
+    bearer: str
+    """Name of the value."""
+
+
 class SetupTask(TypedDict):
     """A task that is run once, after the first deployment."""
 
     task_definition: pulumi.Input[str]
     container: str
     command: list[str]
+    again: list[str]
+    """The command that replaces what was printed first."""
+    check: SetupCheck
 
 
 class StackOutputs(TypedDict):

@@ -23,6 +23,21 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["HOKUSAI_TEST_RUN"] = str(os.getpid())
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Write each test's group into its id, where the scheduler looks for it.
+
+    pytest-xdist 3.8 sets an attribute that pytest 9.2 no longer reads, so that without this
+    ``xdist_group`` silently groups nothing.
+    """
+    if not getattr(config.option, "loadgroup", False):
+        return
+    for item in items:
+        mark = item.get_closest_marker("xdist_group")
+        if mark is not None and not item.nodeid.endswith(f"@{mark.args[0]}"):
+            item._id = type(item._id).parse(f"{item.nodeid}@{mark.args[0]}")  # noqa: SLF001 -- what pytest-xdist would have to set
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop the stack once the last worker is done."""
     pid_file = _pid_file(os.environ.get("HOKUSAI_TEST_RUN", ""))

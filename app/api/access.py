@@ -69,17 +69,23 @@ def _answer(description: str) -> dict[str, Any]:
 
 COMMON_ERRORS: Final[dict[int | str, dict[str, Any]]] = {
     422: _answer("The content is invalid; `errors` names each field."),
+    500: _answer("The server failed; its log has the rest under `request_id`."),
     503: _answer("A dependency is away; `Retry-After` says when to try again."),
 }
+BODY_ERRORS: Final[dict[int | str, dict[str, Any]]] = {
+    400: _answer("The body cannot be read."),
+    413: _answer("The body is too large."),
+    415: _answer("The body is not JSON."),
+}
+"""What every route with a body may answer."""
 AUTHENTICATION_ERRORS: Final[dict[int | str, dict[str, Any]]] = {
-    400: _answer("Several credentials, or one in the query string."),
+    400: _answer("Several credentials, one in the query string, or a request that is malformed."),
     401: _answer("No credential, or one that does not hold; `code` says why."),
     403: _answer("The permission is missing; `required_permission` names it."),
 }
 ERRORS: Final[dict[int, dict[str, Any]]] = {
     404: _answer("Not there, or not yours to know."),
     409: _answer("The request is fine, the state it meets is not."),
-    413: _answer("The body is too large."),
     429: _answer("A limit is reached; `Retry-After` says when it is not."),
 }
 """Answers that single routes add by their status."""
@@ -99,6 +105,8 @@ class GuardedRoute(APIRoute):
             )
         self.rule = rules[0]
         extra: dict[int | str, dict[str, Any]] = dict(COMMON_ERRORS)
+        if self.body_field is not None:
+            extra |= BODY_ERRORS
         if isinstance(self.rule, Rule):
             extra |= AUTHENTICATION_ERRORS
             self.openapi_extra = {

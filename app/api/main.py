@@ -96,6 +96,7 @@ def create_app(services: Services) -> FastAPI:
         summary="Models, keys and who may use them.",
         lifespan=lifespan,
         redirect_slashes=False,
+        docs_url=None,
         redoc_url=None,
         separate_input_output_schemas=False,
     )

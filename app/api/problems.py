@@ -13,8 +13,10 @@ from app.errors import (
     BadRequestError,
     InternalError,
     InvalidContentError,
+    MalformedJsonError,
     MethodNotAllowedError,
     NotFoundError,
+    UnsupportedMediaTypeError,
     problem_response,
 )
 from app.stores import postgres
@@ -69,13 +71,26 @@ async def _from_framework(request: Request, error: Exception) -> Response:
     return problem_response(problem)
 
 
-async def _invalid(_: Request, error: Exception) -> Response:
+async def _invalid(request: Request, error: Exception) -> Response:
     """Name the wrong fields; what was sent stays out of the answer, since it may be a secret."""
     if not isinstance(error, RequestValidationError):
         raise error
+    found = error.errors()
+    if any(each["type"] == "json_invalid" for each in found):
+        return problem_response(
+            MalformedJsonError("The body is no JSON.", fix="Send one JSON object.")
+        )
+    if isinstance(error.body, bytes) and error.body:  # what is not announced as JSON is not read
+        announced = "none" if "content-type" not in request.headers else "another"
+        return problem_response(
+            UnsupportedMediaTypeError(
+                f"The body must be JSON, and its Content-Type is {announced}.",
+                fix="Send Content-Type: application/json.",
+            )
+        )
     errors = [
         {"field": ".".join(str(part) for part in each["loc"]), "message": str(each["msg"])}
-        for each in error.errors()
+        for each in found
     ]
     return problem_response(
         InvalidContentError(

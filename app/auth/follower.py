@@ -49,7 +49,7 @@ def merge(directory: KeyDirectory, changes: Changes) -> None:
         Update(
             number=changes.number,
             revoked={
-                key_id: RevokedKey(project, bytes.fromhex(record["digest"]))
+                key_id: RevokedKey(project, _digest(record))
                 for key_id, project, record in changes.revoked
             },
             ended_sessions=dict(changes.ended_sessions),
@@ -58,6 +58,14 @@ def merge(directory: KeyDirectory, changes: Changes) -> None:
             key_sets=dict(changes.key_sets),
         )
     )
+
+
+def _digest(record: object) -> bytes:
+    """Read the digest of a revoked key; without one its secret is unknown instead of revoked."""
+    try:
+        return bytes.fromhex(record["digest"])  # type: ignore[index] # what else it may be is caught
+    except (KeyError, TypeError, ValueError):
+        return b""
 
 
 class Loader:

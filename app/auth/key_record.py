@@ -1,18 +1,24 @@
 """What is kept of an API key, and the document that holds a project's keys."""
 
+import dataclasses
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, TypeVar
 
+import structlog
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, TypeAdapter, ValidationError
 
+from app.auth.api_key import is_key_id
 from app.permissions import Permission
+from app.text import storable
 
 DOCUMENT_FORMAT: Final = 1
 _Value = TypeVar("_Value")
 _known: Final = frozenset(Permission)
 _interned: Final[dict[Any, Any]] = {}
+
+log = structlog.get_logger()
 
 
 def _intern(value: _Value) -> _Value:
@@ -65,6 +71,36 @@ class KeyRecord:
         """Name the key as a caller."""
         return subject_of(self.key_id)
 
+    @property
+    def is_readable(self) -> bool:
+        """Tell a record from what stands for one that could not be read."""
+        return bool(self.digest)
+
+    @classmethod
+    def unreadable(cls, key_id: str, project: str) -> "KeyRecord":
+        """Stand for a record that cannot be read: it can be listed and revoked, and opens nothing.
+
+        No digest is empty, so no secret matches it.
+        """
+        return cls(
+            key_id=key_id,
+            project=project,
+            name="",
+            digest=b"",
+            permissions=frozenset(),
+            created_at=0,
+            created_by="",
+        )
+
+    def storable(self) -> "KeyRecord":
+        """Return the record with texts that every store and every answer takes."""
+        return dataclasses.replace(
+            self,
+            name=storable(self.name),
+            created_by=storable(self.created_by),
+            resources=tuple(map(storable, self.resources)),
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Write the record as it stands in a document."""
         record: dict[str, Any] = _record.dump_python(self, mode="json", exclude_defaults=True)
@@ -74,6 +110,14 @@ class KeyRecord:
     def from_json(cls, record: dict[str, Any]) -> "KeyRecord":
         """Read a record as it stands in a document."""
         return _record.validate_python(record)
+
+    @classmethod
+    def read(cls, record: object, key_id: str, project: str) -> "KeyRecord":
+        """Read a record, or make what stands for it."""
+        try:
+            return _record.validate_python(record)
+        except (TypeError, ValidationError):
+            return cls.unreadable(key_id, project)
 
 
 _record: Final = TypeAdapter(KeyRecord)
@@ -97,7 +141,7 @@ class KeyDocument:
     """
 
     project: str
-    keys: tuple[dict[str, Any], ...] = ()
+    keys: tuple[Any, ...] = ()
 
     @classmethod
     def parse(cls, project: str, text: str) -> "KeyDocument":
@@ -116,11 +160,13 @@ class KeyDocument:
         return json.dumps(content, separators=(",", ":"))
 
     def records(self) -> list[KeyRecord]:
-        """Read every record."""
-        try:
-            records = [KeyRecord.from_json(each) for each in self.keys]
-        except ValidationError:
-            raise DocumentError(f"the key document of {self.project} holds a bad record") from None
+        """Read every record; a bad one takes none of the others with it."""
+        named = [(key_id, each) for each in self.keys if (key_id := _key_id(each)) is not None]
+        records = [KeyRecord.read(each, key_id, self.project) for key_id, each in named]
+        bad = [each.key_id for each in records if not each.is_readable]
+        if bad or len(named) < len(self.keys):
+            nameless = len(self.keys) - len(named)
+            log.warning("bad_key_records", project=self.project, key_ids=bad, nameless=nameless)
         if any(each.project != self.project for each in records):
             raise DocumentError(f"the key document of {self.project} holds another project's key")
         return records
@@ -137,7 +183,16 @@ class KeyDocument:
             tuple(
                 each
                 for each in self.keys
-                if each["key_id"] not in gone
-                and (each.get("expires_at") or expired_before) >= expired_before
+                if _key_id(each) not in gone and not _has_ended(each, expired_before)
             ),
         )
+
+
+def _key_id(record: object) -> str | None:
+    key_id = record.get("key_id") if isinstance(record, dict) else None
+    return key_id if isinstance(key_id, str) and is_key_id(key_id) else None
+
+
+def _has_ended(record: object, before: int) -> bool:
+    ends = record.get("expires_at") if isinstance(record, dict) else None
+    return isinstance(ends, int) and ends < before

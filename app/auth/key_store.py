@@ -17,9 +17,10 @@ import structlog
 from sqlalchemy import delete, func, insert, literal, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from app.auth.errors import RevokedKeyError
 from app.auth.follower import secret_name
 from app.auth.key_record import KeyDocument, KeyRecord
-from app.errors import ConflictError, NotFoundError, TooManyError
+from app.errors import ConflictError, InvalidContentError, NotFoundError, TooManyError
 from app.stores.changes import announce, current_number
 from app.stores.secrets import (
     MAX_BYTES,
@@ -34,7 +35,10 @@ from app.stores.tables import (
     projects,
     session_revocation,
 )
+from app.text import storable
 
+MAX_RECORD_BYTES: Final = 4096
+"""What one key may take of its project's document, so that no key keeps the others out."""
 FOLDS_A_DAY: Final = 40
 """Changes a day after which revocations wait to be folded in, so that keys can still be made."""
 KEEP_EXPIRED_SECONDS: Final = 30 * 24 * 3600
@@ -55,6 +59,12 @@ class KeySetFullError(ConflictError):
     """A project has as many keys as its document holds."""
 
     code = "key_set_full"
+
+
+class KnownKeyIdError(ConflictError):
+    """The id of a key that was made elsewhere is taken."""
+
+    code = "known_key_id"
 
 
 class AlreadySetUpError(ConflictError):
@@ -91,22 +101,50 @@ class KeyStore:
         self.kms_key = kms_key
         self.clock = clock
 
-    def add(self, record: KeyRecord, *, only_first: bool = False) -> int:
-        """Add a key and return the number of the change; ``only_first`` refuses a second one."""
+    def add(
+        self,
+        record: KeyRecord,
+        *,
+        made_by: str | None = None,
+        only_first: bool = False,
+        chosen_id: bool = False,
+    ) -> int:
+        """Add a key and return the number of the change.
+
+        ``made_by`` is the id of the key that makes it, which must not be revoked by then.
+        ``only_first`` refuses a project's second key. ``chosen_id`` says that the id was not drawn
+        here, so that every project is asked whether it is taken.
+        """
+        _check_size(record)
         with self.engine.begin() as connection:
+            known = self._known_ids(connection) if chosen_id else frozenset[str]()
             version = self._hold(connection, record.project)
             if only_first and version is not None:
                 raise AlreadySetUpError(
                     f"Project {record.project} has had its first key.",
                     fix="Use it to make more, or say --again if it is lost.",
                 )
+            if record.key_id in known:
+                raise KnownKeyIdError(
+                    f"There is or was a key {record.key_id}.", fix="Generate another key."
+                )
             self._check_changes(connection, record.project)
-            return self._change(
+            number = self._change(
                 connection, record.project, version, lambda keys: keys.with_key(record)
             )
+            # The number was taken, so each earlier revocation is committed and seen here, and each
+            # later one waits for this transaction: nothing comes between this look and the commit.
+            if made_by is not None and self._is_revoked(connection, made_by):
+                raise RevokedKeyError(
+                    "The API key was revoked meanwhile; no key was made.", fix="Ask for a new key."
+                )
+            return number
 
     def revoke(self, record: KeyRecord, *, by: str, reason: str | None = None) -> int:
-        """Revoke a key and return the number of the change; once more changes nothing."""
+        """Revoke a key and return the number of the change; once more changes nothing.
+
+        It must work for every key that works, so nothing that the record holds can prevent it.
+        """
         with self.engine.begin() as connection:
             known = connection.execute(
                 select(api_key_revocation.c.sequence).where(
@@ -121,9 +159,9 @@ class KeyStore:
                 .values(
                     key_id=record.key_id,
                     project=record.project,
-                    record=record.to_json(),
-                    revoked_by=by,
-                    reason=reason,
+                    record=record.storable().to_json(),
+                    revoked_by=storable(by),
+                    reason=None if reason is None else storable(reason),
                     sequence=number,
                 )
                 .on_conflict_do_nothing()
@@ -134,12 +172,12 @@ class KeyStore:
         """List the revoked keys of a project."""
         columns = api_key_revocation.c
         query = select(
-            columns.record, columns.revoked_at, columns.revoked_by, columns.reason
+            columns.key_id, columns.record, columns.revoked_at, columns.revoked_by, columns.reason
         ).where(columns.project == project)
         with self.engine.connect() as connection:
             return [
-                Revocation(KeyRecord.from_json(record), *others)
-                for record, *others in connection.execute(query)
+                Revocation(KeyRecord.read(record, key_id, project), *others)
+                for key_id, record, *others in connection.execute(query)
             ]
 
     def current_number(self) -> int:
@@ -187,6 +225,26 @@ class KeyStore:
                     self._change(connection, project, version, lambda keys: keys)
                     log.info("revocations_folded", project=project)
 
+    def _known_ids(self, connection: sqlalchemy.Connection) -> frozenset[str]:
+        """Collect the ids of all keys, revoked ones too, while no other can be added.
+
+        It reads every project's document: for an operator's task, not for a request.
+        """
+        connection.execute(text("set local lock_timeout = '5s'"))
+        key_sets = connection.execute(
+            select(api_key_set.c.project, api_key_set.c.version_id)
+            .order_by(api_key_set.c.project)
+            .with_for_update()
+        ).all()
+        known = set(connection.execute(select(api_key_revocation.c.key_id)).scalars())
+        for project, version in key_sets:
+            known |= {each.key_id for each in self._read(project, version).records()}
+        return frozenset(known)
+
+    def _is_revoked(self, connection: sqlalchemy.Connection, key_id: str) -> bool:
+        revoked = api_key_revocation.c.key_id
+        return connection.execute(select(revoked).where(revoked == key_id)).first() is not None
+
     def _hold(self, connection: sqlalchemy.Connection, project: str) -> str | None:
         """Lock a project's row and return the version that it names."""
         connection.execute(text("set local lock_timeout = '5s'"))
@@ -211,7 +269,7 @@ class KeyStore:
         keys = self._read(project, version).without(
             waiting, expired_before=int(self.clock()) - KEEP_EXPIRED_SECONDS
         )
-        new_version = self._write(project, version, change(keys).text())
+        new_version = self._write(project, version, change(keys))
         number = announce(connection)
         connection.execute(
             update(api_key_set)
@@ -248,11 +306,13 @@ class KeyStore:
                 time.sleep(wait)
         return KeyDocument.parse(project, self.secrets.read(name, version))
 
-    def _write(self, project: str, version: str | None, document: str) -> str:
+    def _write(self, project: str, version: str | None, keys: KeyDocument) -> str:
+        document = keys.text()
         if len(document.encode()) > MAX_BYTES:
             raise KeySetFullError(
-                f"Project {project} has as many keys as fit.",
-                fix="Revoke keys that are no longer used.",
+                f"The {len(keys.keys)} keys of project {project} would take "
+                f"{len(document.encode())} bytes with this one, and {MAX_BYTES} fit.",
+                fix="Revoke keys that are no longer used, the ones with many resources first.",
             )
         name = secret_name(self.prefix, project)
         if version is None:
@@ -284,3 +344,12 @@ class KeyStore:
                 fix="Make keys that live longer, or try again later.",
                 headers={"Retry-After": str(max(1, int(seconds)))},
             )
+
+
+def _check_size(record: KeyRecord) -> None:
+    size = len(KeyDocument(record.project).with_key(record).text().encode())
+    if size > MAX_RECORD_BYTES:
+        raise InvalidContentError(
+            f"The key would take {size} bytes as it is stored, and {MAX_RECORD_BYTES} are allowed.",
+            fix="Name fewer or shorter resources; model:<beginning>* covers many models.",
+        )

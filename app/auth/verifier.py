@@ -168,7 +168,7 @@ class Verifier:
         record = self.directory.record(key_id)
         if self.directory.revoked(key_id) is not None:
             raise _revoked()
-        if record is None or record.project != claims.project:
+        if record is None or not record.is_readable or record.project != claims.project:
             raise InvalidTokenError(
                 "The token names a caller that does not exist.", fix="Sign in again."
             )

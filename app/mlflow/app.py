@@ -1,8 +1,10 @@
 """The application: who is it, what may they, in which project, and which part of MLflow answers."""
 
 import asyncio
-import fnmatch
-from typing import Any, Final
+import contextvars
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final, TypeVar
 
 import anyio.to_thread
 import structlog
@@ -22,15 +24,16 @@ from mlflow.utils.workspace_context import set_server_request_workspace
 
 from app.auth.verifier import Verifier
 from app.errors import ApiError, BadRequestError, InternalError, UnauthenticatedError
-from app.mlflow import replaced, ui, views
-from app.mlflow.answers import answer, answer_json, redirect, refuse
+from app.mlflow import access, hosts, replaced, ui, versions, views
+from app.mlflow.answers import JSON, answer, answer_json, redirect, refuse
 from app.mlflow.artifacts import Artifacts, Download, open_store
-from app.mlflow.bridge import BODY_LIMIT, FlaskBridge, Incoming, Outgoing, quiet, read_body
-from app.mlflow.caller import current_principal, refusal
+from app.mlflow.bodies import BODY_LIMIT, READ_LIMIT, held_body
+from app.mlflow.bridge import FlaskBridge, Incoming, Outgoing, less, quiet, says_too_much
+from app.mlflow.caller import current_principal
 from app.mlflow.environment import allowed_hosts, database_uri
 from app.mlflow.readiness import Readiness
 from app.mlflow.registry import ProjectModelRegistry
-from app.mlflow.routes import WANTED, Access, Route, RouteDeniedError, Routes, canonical_path
+from app.mlflow.routes import Access, Route, Routes, canonical_path
 from app.mlflow.signin import SIGN_IN, SIGN_OUT, SignIn, sign_in_path, wants_page
 from app.mlflow.tracking import ProjectTrackingStore
 from app.mlflow.workspaces import Workspaces
@@ -47,11 +50,15 @@ ARTIFACT_ROUTES: Final = frozenset(
     for prefix in ("api", "ajax-api")
 )
 UPLOAD_ROUTE: Final = "/ajax-api/2.0/mlflow/upload-artifact"
+RUN_OF_SPANS: Final = b"x-mlflow-run-id"
 STREAMED: Final = frozenset({"GET", "HEAD", "PUT"})
+DESCRIBES_BODY: Final = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
 ENDS_HERE: Final = frozenset(
     {b"authorization", b"cookie", b"x-api-key", b"x-hokusai-project", b"x-mlflow-workspace"}
 )
 """Headers MLflow never sees: a credential ends at the verifier, the project comes from it."""
+
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -72,7 +79,7 @@ class MlflowEndpoint:
         routes: Routes,
         bridge: FlaskBridge,
         artifacts: Artifacts,
-        workspaces: Workspaces,
+        store: ProjectTrackingStore,
         sign_in: SignIn,
         readiness: Readiness,
         hosts: tuple[str, ...],
@@ -83,7 +90,8 @@ class MlflowEndpoint:
         self._routes = routes
         self._bridge = bridge
         self._artifacts = artifacts
-        self._workspaces = workspaces
+        self._store = store
+        self._workspaces = Workspaces(store)
         self._sign_in = sign_in
         self._readiness = readiness
         self._hosts = hosts
@@ -134,22 +142,22 @@ class MlflowEndpoint:
             await answer_json(send, 200, ui.NOBODY)
             return
         route = self._routes.find(scope["method"], path)
-        _check_permission(principal, route)
+        access.check(principal, route)
         await self._enter(principal)
         inner = _inner_scope(scope, path, principal.project)
         await self._dispatch(route, inner, receive, send)
 
     def _check_host(self, scope: Scope) -> None:
-        hosts = [value for name, value in scope["headers"] if name == b"host"]
-        if len(hosts) == 1 and hosts[0] in self._known_hosts:
+        named = [value for name, value in scope["headers"] if name == b"host"]
+        if len(named) == 1 and named[0] in self._known_hosts:
             return
-        name = hosts[0].decode("latin-1") if len(hosts) == 1 else ""
-        if not any(fnmatch.fnmatchcase(name, pattern) for pattern in self._hosts):
+        name = named[0].decode("latin-1") if len(named) == 1 else ""
+        if not hosts.is_own(name, self._hosts):
             raise HostNotAllowedError(
                 "The Host header names another server.", fix="Use the public URL of this one."
             )
         if len(self._known_hosts) < 100:  # noqa: PLR2004 -- callers choose the port, so there may be many
-            self._known_hosts.add(hosts[0])
+            self._known_hosts.add(named[0])
 
     async def _enter(self, principal: Principal) -> None:
         """Do everything that follows in the caller's name and within their project."""
@@ -166,6 +174,7 @@ class MlflowEndpoint:
         set_server_request_workspace(principal.project)
 
     async def _dispatch(self, route: Route, scope: Scope, receive: Receive, send: Send) -> None:
+        limit = READ_LIMIT if route.access is Access.READ else BODY_LIMIT
         if route.template in ARTIFACT_ROUTES and scope["method"] in STREAMED:
             await self._serve_artifact(scope, receive, send)
         elif route.template.endswith(ui.SERVER_INFO):
@@ -174,29 +183,48 @@ class MlflowEndpoint:
         elif route.template in ui.SWITCHED_OFF:
             await answer_json(send, 200, ui.SWITCHED_OFF[route.template])
         elif route.native:
-            body = await read_body(scope, receive, BODY_LIMIT)
-            if body is not None:
-                await fastapi_app.app(scope, _replay(body, receive), quiet(send))
+            await self._serve_native(scope, receive, send, limit)
         elif route.template == UPLOAD_ROUTE:
             await self._bridge(scope, receive, send, limit=views.UPLOAD_LIMIT)
         else:
-            await self._bridge(scope, receive, send)
+            await self._bridge(scope, receive, send, limit=limit)
+
+    async def _serve_native(self, scope: Scope, receive: Receive, send: Send, limit: int) -> None:
+        run_id = dict(scope["headers"]).get(RUN_OF_SPANS)
+        if run_id is not None:
+            # MLflow stores the spans first, and tells nobody that it could not link them.
+            try:
+                await self._in_thread(self._store.require_run, run_id.decode("latin-1"))
+            except MlflowException as error:
+                await _say(send, error)
+                return
+        async with held_body(scope, receive, limit, inflated=True) as body:
+            if body is not None:
+                inner = {**scope, "headers": _of_plain_body(scope, body)}
+                await fastapi_app.app(inner, _replay(body, receive), quiet(send))
+
+    async def _in_thread(self, function: Callable[..., T], *args: object) -> T:
+        loop = asyncio.get_running_loop()
+        context = contextvars.copy_context()
+        return await loop.run_in_executor(
+            self._bridge.executor, partial(context.run, function, *args)
+        )
 
     async def _serve_artifact(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"].partition("/mlflow-artifacts/artifacts/")[2]
         try:
             key = views.scoped(validate_path_is_safe(path))
-        except MlflowException as error:
-            content = error.serialize_as_json().encode()
-            status = error.get_http_status_code()
-            await answer(send, status, content, media_type=b"application/json")
-            return
-        if path.endswith("/") or not path:
-            raise BadRequestError("The path names a folder.", fix="End it with a file's name.")
-        if scope["method"] == "PUT":
-            await self._artifacts.upload(scope, receive, send, key)
-        else:
+            if path.endswith("/") or not path:
+                raise BadRequestError("The path names a folder.", fix="End it with a file's name.")
+            if scope["method"] == "PUT":
+                allow = partial(self._in_thread, versions.allow_write, key)
+                await self._artifacts.upload(scope, receive, send, key, allow)
+                return
+            if current_principal.get().resources:
+                await self._in_thread(versions.allow_read, key)
             await self._artifacts.download(scope, receive, send, Download(key, path))
+        except MlflowException as error:
+            await _say(send, error)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:
@@ -213,16 +241,19 @@ class MlflowEndpoint:
                 return
 
 
-def _check_permission(principal: Principal, route: Route) -> None:
-    if route.access is Access.PUBLIC:
-        return
-    wanted = WANTED.get(route.access)
-    if wanted is None:
-        raise RouteDeniedError(
-            f"{route.template} is not offered here.", fix="Nobody can grant it; see the docs."
-        )
-    if refused := refusal(principal, wanted):
-        raise refused
+async def _say(send: Send, error: MlflowException) -> None:
+    status, content = error.get_http_status_code(), error.serialize_as_json().encode()
+    headers: list[tuple[bytes, bytes]] = []
+    if says_too_much(status):
+        content, headers = less(status, content)
+    kept = [each for each in headers if each[0] not in {b"content-type", b"content-length"}]
+    await answer(send, status, content, media_type=JSON, headers=kept)
+
+
+def _of_plain_body(scope: Scope, body: bytes) -> list[tuple[bytes, bytes]]:
+    """Describe the body as it is passed on: not compressed, and of this length."""
+    kept = [each for each in scope["headers"] if each[0] not in DESCRIBES_BODY]
+    return [*kept, (b"content-length", str(len(body)).encode())]
 
 
 def _inner_scope(scope: Scope, path: str, project: str) -> Scope:
@@ -258,7 +289,7 @@ def create_app(settings: MlflowSettings, verifier: Verifier) -> MlflowEndpoint:
         routes=Routes(flask_app, fastapi_app.app),
         bridge=bridge,
         artifacts=artifacts,
-        workspaces=Workspaces(store),
+        store=store,
         sign_in=SignIn(settings, verifier),
         readiness=Readiness(verifier, store.engine, artifacts, bridge.executor),
         hosts=allowed_hosts(settings),

@@ -1,10 +1,9 @@
 """Artifacts, streamed between the client and S3: never a file, never a whole body in memory."""
 
 import asyncio
-import contextlib
 import posixpath
 import re
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import boto3
 import obstore
+from mlflow.exceptions import MlflowException
 from mlflow.server.handlers import _content_disposition_attachment
 from mlflow.utils.mime_type_utils import _guess_mime_type
 from obstore.auth.boto3 import Boto3CredentialProvider
@@ -19,6 +19,7 @@ from obstore.exceptions import BaseError, NotModifiedError
 from obstore.store import S3Store
 
 from app.errors import ApiError, BadRequestError, NotFoundError, TooLargeError, UnavailableError
+from app.mlflow.bodies import budget, receive_soon
 from app.request_context import Message, Receive, Scope, Send
 
 if TYPE_CHECKING:
@@ -28,8 +29,10 @@ MIB: Final = 1024 * 1024
 # docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
 SMALLEST_PART: Final = 5 * MIB
 MOST_PARTS: Final = 10_000
-LARGEST_OBJECT: Final = 5 * 1024 * 1024 * MIB
+LARGEST_PART: Final = 10 * MIB
+"""Parts are held in memory; the length that a client claims does not make them any size."""
 PARTS_IN_FLIGHT: Final = 2
+"""Of the smallest size; larger parts go one by one, and no upload holds more than 20 MiB."""
 DOWNLOAD_CHUNK: Final = MIB
 CREDENTIALS_KEPT: Final = timedelta(minutes=5)
 """Shorter than the ten minutes before their end in which botocore insists on new ones."""
@@ -183,27 +186,43 @@ class Artifacts:
             return None
         return _Wanted(int(first), (int(first), int(last) + 1))
 
-    async def upload(self, scope: Scope, receive: Receive, send: Send, key: str) -> None:
-        """Store the body as an object; a body that breaks off leaves nothing behind."""
+    async def upload(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        key: str,
+        allow: Callable[[], Awaitable[None]],
+    ) -> None:
+        """Store the body as an object; a body that breaks off leaves nothing behind.
+
+        ``allow`` raises if the caller may not write to ``key``. It is asked before the object is
+        written, of a long body once more at its end: much may have happened in the meantime.
+        """
         length = _content_length(scope)
-        if length > LARGEST_OBJECT:
-            raise TooLargeError("S3 takes objects of up to 5 TiB.", fix="Split the file.")
-        part = max(SMALLEST_PART, -(-length // MOST_PARTS))
-        body = _Body(receive)
+        part = min(max(SMALLEST_PART, -(-(length or 0) // MOST_PARTS)), LARGEST_PART)
+        in_flight = PARTS_IN_FLIGHT if part == SMALLEST_PART else 1
+        body = _Body(receive, part * MOST_PARTS, allow)
+        body.check(length or 0)
+        most = part * (in_flight + 1)
         try:
-            head = await body.read_up_to(part)
-            await obstore.put_async(
-                self._store,
-                key,
-                head if body.complete else body.after(head),
-                attributes={"Content-Type": _guess_mime_type(key)},
-                chunk_size=part,
-                max_concurrency=PARTS_IN_FLIGHT,
-                use_multipart=not body.complete,
-            )
+            with budget.reserved(most if length is None else min(length, most)):
+                head = await body.read_up_to(SMALLEST_PART)
+                await allow()
+                await obstore.put_async(
+                    self._store,
+                    key,
+                    head if body.complete else body.after(head),
+                    attributes={"Content-Type": _guess_mime_type(key)},
+                    chunk_size=part,
+                    max_concurrency=in_flight,
+                    use_multipart=not body.complete,
+                )
         except ClientGoneError:
             return
         except (BaseError, ValueError) as error:
+            if body.failure is not None:
+                raise body.failure from None
             if body.gone:
                 return
             raise _away() from error
@@ -237,18 +256,32 @@ class Artifacts:
 class _Body:
     """A request body as it arrives."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, limit: int, allow: Callable[[], Awaitable[None]]) -> None:
         self._receive = receive
+        self._limit = limit
+        self._allow = allow
+        self._read = 0
         self.complete = False
         self.gone = False
+        self.failure: Exception | None = None
+        """What ended the body early; the store wraps it in an error of its own."""
+
+    def check(self, size: int) -> None:
+        """Refuse a body that does not fit into the parts of one upload."""
+        if size > self._limit:
+            raise TooLargeError(
+                f"An upload takes up to {self._limit // (1024 * MIB)} GiB.", fix="Split the file."
+            )
 
     async def _next(self) -> bytes:
-        message = await self._receive()
+        message = await receive_soon(self._receive)
         if message["type"] == "http.disconnect":
             self.gone = True
             raise ClientGoneError
         self.complete = not message.get("more_body", False)
         body: bytes = message.get("body", b"")
+        self._read += len(body)
+        self.check(self._read)
         return body
 
     async def read_up_to(self, size: int) -> bytes:
@@ -264,23 +297,36 @@ class _Body:
         """Yield what was read already, then the rest."""
         yield head
         del head
-        while not self.complete:
-            if piece := await self._next():
-                yield piece
+        try:
+            while not self.complete:
+                if piece := await self._next():
+                    yield piece
+            await self._allow()
+        except (ApiError, MlflowException) as failure:
+            self.failure = failure
+            raise
 
 
 async def _pump(found: "GetResult", receive: Receive, send: Send) -> None:
+    """Send what comes, and fetch the next piece while one is on its way to the client."""
+    stream = aiter(found.stream(min_chunk_size=DOWNLOAD_CHUNK))
     gone = asyncio.ensure_future(_disconnected(receive))
+    coming = asyncio.ensure_future(_next(stream))
     try:
-        async for chunk in found.stream(min_chunk_size=DOWNLOAD_CHUNK):
+        while chunk := await coming:
+            coming = asyncio.ensure_future(_next(stream))
             if gone.done():
                 return
-            await send({"type": "http.response.body", "body": bytes(chunk), "more_body": True})
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
     finally:
-        gone.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await gone
+        for each in (gone, coming):
+            each.cancel()
+        await asyncio.gather(gone, coming, return_exceptions=True)
+
+
+async def _next(stream: AsyncIterator[bytes]) -> bytes:
+    return bytes(await anext(stream, b""))
 
 
 async def _disconnected(receive: Receive) -> None:
@@ -313,13 +359,13 @@ def _object_headers(meta: "ObjectMeta", length: int) -> Headers:
     return headers
 
 
-def _content_length(scope: Scope) -> int:
+def _content_length(scope: Scope) -> int | None:
     for name, value in scope["headers"]:
         if name == b"content-length":
             if not value.isdigit():
                 raise BadRequestError("Content-Length is no number.", fix="Send the body's length.")
             return int(value)
-    return 0
+    return None
 
 
 def _missing() -> NotFoundError:

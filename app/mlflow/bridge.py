@@ -14,13 +14,12 @@ from typing import Any, Final
 import structlog
 from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE, ErrorCode
 
-from app.errors import ApiError, InternalError, TooLargeError, UnavailableError
+from app.errors import ApiError, InternalError, UnavailableError
 from app.mlflow.artifacts import Artifacts, Download
+from app.mlflow.bodies import BODY_LIMIT, held_body
 from app.request_context import Message, Receive, Scope, Send
 from app.request_id import current_request_id
 
-BODY_LIMIT: Final = 64 * 1024 * 1024
-"""Of what MLflow reads as one message; files go another way and have no such limit."""
 DRAIN_LIMIT: Final = 1024 * 1024
 DRAIN_SECONDS: Final = 2
 ANSWER_SECONDS: Final = 90
@@ -93,32 +92,6 @@ class Outgoing:
         await self._send(message)
 
 
-async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes | None:
-    """Return the body, or ``None`` if the client went away before its end."""
-    for name, value in scope["headers"]:
-        if name == b"content-length" and value.isdigit() and int(value) > limit:
-            raise _too_large(limit)
-    pieces, read = [], 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        if piece := message.get("body", b""):
-            pieces.append(piece)
-            read += len(piece)
-            if read > limit:
-                raise _too_large(limit)
-        if not message.get("more_body", False):
-            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-
-def _too_large(limit: int) -> TooLargeError:
-    return TooLargeError(
-        f"The body is larger than {limit // (1024 * 1024)} MiB.",
-        fix="Send less at once; log large data as an artifact.",
-    )
-
-
 class FlaskBridge:
     """Runs a WSGI application for ASGI requests in a fixed number of threads.
 
@@ -135,9 +108,11 @@ class FlaskBridge:
         self, scope: Scope, receive: Receive, send: Send, *, limit: int = BODY_LIMIT
     ) -> None:
         """Serve one request."""
-        body = await read_body(scope, receive, limit)
-        if body is None:
-            return
+        async with held_body(scope, receive, limit) as body:
+            if body is not None:
+                await self._answer(scope, receive, send, body)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, body: bytes) -> None:
         loop = asyncio.get_running_loop()
         context = contextvars.copy_context()
         try:

@@ -6,7 +6,7 @@ from typing import Final
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
 
-from app.errors import PermissionDeniedError
+from app.errors import ApiError, PermissionDeniedError
 from app.permissions import Permission, Principal, decide
 
 current_principal: Final[ContextVar[Principal]] = ContextVar("principal")
@@ -30,6 +30,17 @@ def refusal(
 def require(wanted: Permission, resource: str | None = None) -> None:
     """Go on only if the caller holds ``wanted``; if not, MLflow's handlers answer."""
     if refused := refusal(current_principal.get(), wanted, resource):
-        raise MlflowException(
-            refused.mlflow_body()["message"], error_code=PERMISSION_DENIED
-        ) from refused
+        raise as_mlflow(refused)
+
+
+def owns(model: str) -> bool:
+    """Tell whether the caller is not narrowed, or narrowed to this model among others."""
+    principal = current_principal.get()
+    return not principal.resources or any(
+        decide(principal, held, f"model:{model}") is None for held in principal.permissions
+    )
+
+
+def as_mlflow(refused: ApiError) -> MlflowException:
+    """Say in MLflow's words that the caller may not."""
+    return MlflowException(refused.mlflow_body()["message"], error_code=PERMISSION_DENIED)

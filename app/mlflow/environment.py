@@ -7,7 +7,9 @@ The names are MLflow's; nothing but this module writes them.
 import ipaddress
 import os
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
+
+import sqlalchemy
 
 from app.settings import MlflowSettings
 from app.stores.postgres import mlflow_database_uri
@@ -23,8 +25,11 @@ NEVER_INHERITED: Final = (
     "_MLFLOW_SERVER_ARTIFACTS_ONLY",
     "_MLFLOW_STATIC_PREFIX",
 )
-SOURCES: Final = r"^(runs|models|mlflow-artifacts):/"
-"""Where a model version may come from; with ``s3://`` it could name anybody's object."""
+SOURCES: Final = r"^((runs|models|mlflow-artifacts):/|(dummy-source|prompt-template)$)"
+"""Where a model version may come from; with ``s3://`` it could name anybody's object.
+
+The two words stand for no place: MLflow writes them for prompts, which have no files.
+"""
 STATEMENT_TIMEOUT_MS: Final = 60_000
 
 
@@ -61,8 +66,9 @@ def _is_address(host: str) -> bool:
 
 def database_uri(settings: MlflowSettings) -> str:
     """Name MLflow's database; no statement of MLflow's may hold a connection for ever."""
-    options = quote(f"-c statement_timeout={STATEMENT_TIMEOUT_MS}")
-    return f"{mlflow_database_uri(settings)}&options={options}"
+    url = sqlalchemy.make_url(mlflow_database_uri(settings))
+    limited = url.update_query_dict({"options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS}"})
+    return limited.render_as_string(hide_password=False)
 
 
 def mlflow_environment(settings: MlflowSettings) -> dict[str, str]:

@@ -14,11 +14,17 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import PERMISSION_DENIED, TEMPORARILY_UNAVAILABLE
+from mlflow.protos.databricks_pb2 import (
+    INVALID_PARAMETER_VALUE,
+    PERMISSION_DENIED,
+    TEMPORARILY_UNAVAILABLE,
+)
 from mlflow.store.artifact.artifact_repository_registry import _artifact_repository_registry
 from mlflow.store.artifact.s3_artifact_repo import S3ArtifactRepository
 from mlflow.utils.workspace_context import get_request_workspace
 
+from app.mlflow import versions
+from app.mlflow.artifacts import MOST_PARTS
 from app.mlflow.untyped import Entity, Passed
 
 if TYPE_CHECKING:
@@ -122,21 +128,24 @@ class ProjectArtifacts(S3ArtifactRepository):  # type: ignore[misc] # MLflow shi
         """Return the key of an object of the project, or of the folder that ``path`` names."""
         return within_project(posixpath.join(self._root, *(each for each in path if each)))
 
+    def _key_of_file(self, local_file: str, artifact_path: str | None) -> str:
+        return self.key(artifact_path, os.path.basename(local_file))  # noqa: PTH119 -- a name, not a path
+
     def log_artifact(self, local_file: str, artifact_path: str | None = None) -> None:
         """Upload a file."""
-        self.key(artifact_path, os.path.basename(local_file))  # noqa: PTH119 -- a name, not a path
+        versions.allow_write(self._key_of_file(local_file, artifact_path))
         with _reaching():
             super().log_artifact(local_file, artifact_path)
 
     def log_artifacts(self, local_dir: str, artifact_path: str | None = None) -> None:
         """Upload a folder."""
-        self.key(artifact_path)
+        versions.allow_write(self.key(artifact_path))
         with _reaching():
             super().log_artifacts(local_dir, artifact_path)
 
     def upload_archived_trace_data_bytes(self, data: bytes) -> None:
         """Upload the archive of a trace."""
-        self.key()
+        versions.allow_write(self.key())
         with _reaching():
             super().upload_archived_trace_data_bytes(data)
 
@@ -147,21 +156,26 @@ class ProjectArtifacts(S3ArtifactRepository):  # type: ignore[misc] # MLflow shi
             return super().list_artifacts(path)
 
     def _download_file(self, remote_file_path: str, local_path: str) -> None:
-        self.key(remote_file_path)
+        versions.allow_read(self.key(remote_file_path))
         with _reaching():
             super()._download_file(remote_file_path, local_path)
 
     def delete_artifacts(self, artifact_path: str | None = None) -> None:
         """Delete an object or everything below a folder."""
-        self.key(artifact_path)
+        versions.allow_delete(self.key(artifact_path))
         with _reaching():
             super().delete_artifacts(artifact_path)
 
     def create_multipart_upload(
         self, local_file: str, num_parts: int = 1, artifact_path: str | None = None
     ) -> Entity:
-        """Begin an upload that the client makes by presigned URLs."""
-        self.key(artifact_path, os.path.basename(local_file))  # noqa: PTH119 -- a name, not a path
+        """Begin an upload that the client makes by presigned URLs, one for each part."""
+        versions.allow_write(self._key_of_file(local_file, artifact_path))
+        if not 1 <= num_parts <= MOST_PARTS:
+            raise MlflowException(
+                f"An upload has 1 to {MOST_PARTS} parts, not {num_parts}.",
+                error_code=INVALID_PARAMETER_VALUE,
+            )
         with _reaching():
             return super().create_multipart_upload(local_file, num_parts, artifact_path)
 
@@ -173,7 +187,7 @@ class ProjectArtifacts(S3ArtifactRepository):  # type: ignore[misc] # MLflow shi
         artifact_path: str | None = None,
     ) -> None:
         """End an upload by presigned URLs."""
-        self.key(artifact_path, os.path.basename(local_file))  # noqa: PTH119 -- a name, not a path
+        versions.allow_write(self._key_of_file(local_file, artifact_path))
         with _reaching():
             super().complete_multipart_upload(local_file, upload_id, parts, artifact_path)
 
@@ -181,18 +195,18 @@ class ProjectArtifacts(S3ArtifactRepository):  # type: ignore[misc] # MLflow shi
         self, local_file: str, upload_id: str, artifact_path: str | None = None
     ) -> None:
         """Give up an upload by presigned URLs."""
-        self.key(artifact_path, os.path.basename(local_file))  # noqa: PTH119 -- a name, not a path
+        versions.allow_write(self._key_of_file(local_file, artifact_path))
         with _reaching():
             super().abort_multipart_upload(local_file, upload_id, artifact_path)
 
     def create_presigned_upload_url(self, artifact_path: str, expiration: int = 900) -> Entity:
         """Sign an upload for the client."""
-        self.key(artifact_path)
+        versions.allow_write(self.key(artifact_path))
         return super().create_presigned_upload_url(artifact_path, expiration)
 
     def get_download_presigned_url(self, artifact_path: str, expiration: int = 300) -> Entity:
         """Sign a download for the client."""
-        self.key(artifact_path)
+        versions.allow_read(self.key(artifact_path))
         return super().get_download_presigned_url(artifact_path, expiration)
 
 

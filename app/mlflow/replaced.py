@@ -14,6 +14,8 @@ from typing import Any, Final
 
 import mlflow.server
 import sqlalchemy
+from flask import Response
+from mlflow.exceptions import MlflowException
 from mlflow.server import fastapi_app, handlers
 from mlflow.store.db import utils as db_utils
 from mlflow.store.jobs import sqlalchemy_store as job_store
@@ -58,6 +60,7 @@ ORIGINALS: Final = (
         "ModelRegistryStoreRegistryWrapper._get_sqlalchemy_store",
         "b703f8862eabc611",
     ),
+    Original("mlflow.server.handlers", "_graphql", "9505d676f1164c47"),
     Original("mlflow.server.artifact_router", "download_artifact", "9b41d1eff05a3c2d"),
     Original("mlflow.server.artifact_router", "upload_artifact", "53e9da2f9c9fb321"),
     Original("mlflow.server.server_info_api", "get_server_info", "7ac821756be5402f"),
@@ -75,6 +78,9 @@ ORIGINALS: Final = (
     Original("mlflow.store.db.utils", "_all_tables_exist", "51a48ca902671aee"),
     Original("mlflow.store.db.utils", "_safe_initialize_tables", "83e71ebf51535d48"),
     Original(
+        "mlflow.store.tracking.sqlalchemy_store", "SqlAlchemyStore.log_batch", "5616623d30fd5426"
+    ),
+    Original(
         "mlflow.store.tracking.sqlalchemy_store",
         "SqlAlchemyStore._log_metrics_once",
         "f1c94a7256af5033",
@@ -83,6 +89,11 @@ ORIGINALS: Final = (
         "mlflow.store.tracking.sqlalchemy_store",
         "SqlAlchemyStore._update_latest_metrics_if_necessary",
         "9a68eb580f007f5e",
+    ),
+    Original(
+        "mlflow.store.tracking.sqlalchemy_store",
+        "SqlAlchemyStore._get_eager_experiment_query_options",
+        "b226c92be2f4041f",
     ),
     Original("mlflow.store.artifact.s3_artifact_repo", "S3ArtifactRepository", "dc35e2362be6f7a7"),
 )
@@ -99,6 +110,9 @@ def install(artifacts: Artifacts) -> None:
     mlflow.server.get_trace_artifact_handler = handlers.catch_mlflow_exception(
         views.get_trace_artifact
     )
+    # Some of MLflow's views leave out its decorator, and answer with a crash what others refuse.
+    mlflow.server.app.register_error_handler(MlflowException, _mlflow_answer)
+    mlflow.server.app.view_functions["_graphql"] = handlers.catch_mlflow_exception(views.graphql)
     fastapi_app.resolve_workspace_for_request_if_enabled = _trusted_workspace
     db_utils._verify_schema = _verify_schema  # noqa: SLF001 -- MLflow calls it by this name
     db_utils._all_tables_exist = registry_store._all_tables_exist = _assume_tables  # noqa: SLF001 -- the same
@@ -108,6 +122,14 @@ def install(artifacts: Artifacts) -> None:
 def _named(name: str, function: Any) -> Any:  # noqa: ANN401 -- a partial, which has no name of its own
     function.__name__ = name
     return function
+
+
+def _mlflow_answer(error: MlflowException) -> Response:
+    def failed() -> None:
+        raise error
+
+    answer: Response = handlers.catch_mlflow_exception(failed)()
+    return answer
 
 
 def _trusted_workspace(_path: str, header: str) -> SimpleNamespace:

@@ -30,7 +30,6 @@ GET    /ajax-api/3.0/mlflow/ui-telemetry
 POST   /ajax-api/3.0/mlflow/ui-telemetry
 GET    /build/<path:filename>
 GET    /get-artifact
-GET    /graphql
 POST   /graphql
 GET    /model-versions/get-artifact
 GET    /static-files/<path:path>
@@ -218,22 +217,6 @@ POST   /{api}/3.0/mlflow/traces/delete-traces
 """
 """Asks for ``mlflow:write``."""
 
-ADMIN: Final = """
-GET    /{api}/2.0/mlflow/webhooks
-POST   /{api}/2.0/mlflow/webhooks
-DELETE /{api}/2.0/mlflow/webhooks/<webhook_id>
-GET    /{api}/2.0/mlflow/webhooks/<webhook_id>
-PATCH  /{api}/2.0/mlflow/webhooks/<webhook_id>
-POST   /{api}/2.0/mlflow/webhooks/<webhook_id>/test
-"""
-"""Asks for ``mlflow:admin``: these make the server call URLs of the caller's choice."""
-
-PLATFORM: Final = """
-GET    /{api}/3.0/mlflow/workspaces
-GET    /{api}/3.0/mlflow/workspaces/<workspace_name>
-"""
-"""Asks for ``admin``: these show what other projects exist."""
-
 DENIED: Final = """
 POST   /ajax-api/2.0/mlflow/gateway-proxy
 POST   /ajax-api/3.0/jobs/
@@ -268,8 +251,15 @@ POST   /gateway/openai/v1/responses
 POST   /gateway/openai/v1/responses/compact
 POST   /gateway/proxy/<endpoint_name>/<path:path>
 POST   /gateway/typesafe/v1/systemone
+GET    /graphql
 GET    /{api}/2.0/mlflow/get-online-trace-details
 GET    /{api}/2.0/mlflow/unified-traces
+GET    /{api}/2.0/mlflow/webhooks
+POST   /{api}/2.0/mlflow/webhooks
+DELETE /{api}/2.0/mlflow/webhooks/<webhook_id>
+GET    /{api}/2.0/mlflow/webhooks/<webhook_id>
+PATCH  /{api}/2.0/mlflow/webhooks/<webhook_id>
+POST   /{api}/2.0/mlflow/webhooks/<webhook_id>/test
 POST   /{api}/2.0mlflow/experiments/search-datasets
 POST   /{api}/3.0/mlflow/gateway/budgets/create
 DELETE /{api}/3.0/mlflow/gateway/budgets/delete
@@ -297,14 +287,19 @@ POST   /{api}/3.0/mlflow/gateway/secrets/update
 POST   /{api}/3.0/mlflow/prompt-optimization/jobs
 DELETE /{api}/3.0/mlflow/prompt-optimization/jobs/<job_id>
 POST   /{api}/3.0/mlflow/prompt-optimization/jobs/<job_id>/cancel
+GET    /{api}/3.0/mlflow/workspaces
 POST   /{api}/3.0/mlflow/workspaces
 DELETE /{api}/3.0/mlflow/workspaces/<workspace_name>
+GET    /{api}/3.0/mlflow/workspaces/<workspace_name>
 PATCH  /{api}/3.0/mlflow/workspaces/<workspace_name>
 """
 """Not offered to anybody.
 
 Workspaces are made with their project, never through MLflow: its routes can point one project at
-the files of another, and deletion leaves the files for the next owner of the name. The AI gateway,
-jobs, server-side evaluation and the assistant run code or send requests from inside the network.
-The demo writes for many seconds. The rest MLflow itself does not implement.
+the files of another, deletion leaves the files for the next owner of the name, and a list of them
+is a list of tenants. Webhooks are remembered by each process for all workspaces alike, so one
+project's events would reach the URLs of another, and their secrets are encrypted with a key that
+each process makes up. The AI gateway, jobs, server-side evaluation and the assistant run code or
+send requests from inside the network. The demo writes for many seconds. GraphQL by GET has no
+query that MLflow would read. The rest MLflow itself does not implement.
 """

@@ -27,16 +27,12 @@ class Access(Enum):
     PUBLIC = auto()
     READ = auto()
     WRITE = auto()
-    ADMIN = auto()
-    PLATFORM = auto()
     DENIED = auto()
 
 
 WANTED: Final[Mapping[Access, Permission]] = {
     Access.READ: Permission.MLFLOW_READ,
     Access.WRITE: Permission.MLFLOW_WRITE,
-    Access.ADMIN: Permission.MLFLOW_ADMIN,
-    Access.PLATFORM: Permission.ADMIN,
 }
 
 

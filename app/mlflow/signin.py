@@ -3,6 +3,8 @@
 import base64
 import hashlib
 import html
+from collections.abc import Iterable
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from string import Template
 from typing import Final
@@ -12,9 +14,10 @@ import httpx
 import structlog
 
 from app.auth.verifier import Verifier
-from app.errors import ApiError
+from app.errors import ApiError, TooLargeError
 from app.mlflow.answers import HTML, answer, redirect
-from app.mlflow.bridge import read_body
+from app.mlflow.bodies import held_body
+from app.mlflow.bridge import Incoming
 from app.permissions import Principal
 from app.request_context import Receive, Scope, Send, client_address
 from app.request_id import current_request_id
@@ -42,8 +45,8 @@ _HEADERS: Final = (
     (
         b"content-security-policy",
         f"default-src 'none'; style-src 'sha256-{_digest(_STYLE)}'; "
-        f"script-src 'sha256-{_digest(_SCRIPT)}'; form-action 'self'; base-uri 'none'; "
-        "frame-ancestors 'none'".encode(),
+        f"script-src 'sha256-{_digest(_SCRIPT)}'; img-src data:; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'".encode(),
     ),
     (b"cache-control", b"no-store"),
     # Not "no-referrer": with it a browser sends "Origin: null" and the form looks foreign.
@@ -104,8 +107,10 @@ class SignIn:
         self._secure = settings.mlflow_url.startswith("https:")
         self._trusted_proxies = settings.trusted_proxies
         self._verifier = verifier
+        # No jar: a session that one caller got must not go along with another's request.
+        no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
         self._api = api or httpx.AsyncClient(
-            base_url=settings.api_internal_url, timeout=10, trust_env=False
+            base_url=settings.api_internal_url, timeout=10, trust_env=False, cookies=no_cookies
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -116,7 +121,11 @@ class SignIn:
         elif method == "POST" and self._is_foreign(scope):
             await self._page(send, 403, _form("/", "The form came from another site. Try again."))
         elif method == "POST" and path == SIGN_IN:
-            await self._sign_in(scope, receive, send)
+            try:
+                await self._sign_in(scope, receive, send)
+            except TooLargeError:
+                await Incoming(receive).drain()
+                await self._page(send, 413, _form("/", "That is too long for an API key."))
         elif method == "POST":
             await self._sign_out(scope, send)
         else:
@@ -142,10 +151,10 @@ class SignIn:
             await self._page(send, 200, _signed_in(principal, wanted))
 
     async def _sign_in(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = await read_body(scope, receive, FORM_LIMIT)
-        if body is None:
-            return
-        form = parse_qs(body.decode("latin-1"))
+        async with held_body(scope, receive, FORM_LIMIT) as body:
+            if body is None:
+                return
+            form = parse_qs(body.decode("latin-1"))
         wanted = safe_return(form.get("next", ["/"])[0])
         key = form.get("api_key", [""])[0].strip()
         if not key:
@@ -182,12 +191,27 @@ class SignIn:
 
     async def _sign_out(self, scope: Scope, send: Send) -> None:
         token = self._own_cookie(scope)
-        if token:
-            try:
-                await self._api.delete(SESSION, headers={"Authorization": f"Bearer {token}"})
-            except httpx.HTTPError as error:
-                log.warning("sign_out_api_away", cause=type(error).__name__)
-        await redirect(send, SIGN_IN, [self._cookie("", 0)])
+        gone = [self._cookie("", 0)]
+        if token and not await self._end(token):
+            message = (
+                "This browser is signed out, but the API does not answer, so the session itself "
+                "ends only with its time. Revoke its key if someone else may have it."
+            )
+            await self._page(send, 503, _form("/", message), gone)
+            return
+        await redirect(send, SIGN_IN, gone)
+
+    async def _end(self, token: str) -> bool:
+        try:
+            bearer = {"Authorization": f"Bearer {token}"}
+            response = await self._api.delete(SESSION, headers=bearer)
+        except httpx.HTTPError as error:
+            log.warning("sign_out_api_away", cause=type(error).__name__)
+            return False
+        if response.is_success or response.status_code == httpx.codes.UNAUTHORIZED:
+            return True
+        log.error("sign_out_refused", status=response.status_code)
+        return False
 
     def _own_cookie(self, scope: Scope) -> str:
         for name, value in scope["headers"]:
@@ -214,10 +238,16 @@ class SignIn:
             cookie += "; Secure"
         return b"set-cookie", cookie.encode("latin-1")
 
-    async def _page(self, send: Send, status: int, content: tuple[str, str]) -> None:
+    async def _page(
+        self,
+        send: Send,
+        status: int,
+        content: tuple[str, str],
+        more: Iterable[tuple[bytes, bytes]] = (),
+    ) -> None:
         title, markup = content
         page = _PAGE.substitute(title=title, content=markup, style=_STYLE, script=_SCRIPT)
-        await answer(send, status, page.encode(), media_type=HTML, headers=_HEADERS)
+        await answer(send, status, page.encode(), media_type=HTML, headers=[*_HEADERS, *more])
 
 
 def _form(wanted: str, error: str | None = None) -> tuple[str, str]:

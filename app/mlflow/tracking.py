@@ -5,13 +5,25 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar
 
+from mlflow.entities.entity_type import EntityAssociationType
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST
-from mlflow.store.tracking.dbmodels.models import SqlExperiment, SqlLoggedModel
+from mlflow.protos.databricks_pb2 import (
+    INVALID_PARAMETER_VALUE,
+    RESOURCE_ALREADY_EXISTS,
+    RESOURCE_DOES_NOT_EXIST,
+)
+from mlflow.store.tracking.dbmodels.models import SqlAssessments, SqlExperiment, SqlLoggedModel
 from mlflow.store.tracking.sqlalchemy_workspace_store import WorkspaceAwareSqlAlchemyStore
 from mlflow.utils.mlflow_tags import MLFLOW_ARTIFACT_LOCATION
+from mlflow.utils.validation import (
+    _validate_batch_log_data,
+    _validate_batch_log_limits,
+    _validate_run_id,
+)
 from mlflow.utils.workspace_utils import DEFAULT_WORKSPACE_NAME
+from sqlalchemy.orm import selectinload
 
+from app.mlflow import versions
 from app.mlflow.metrics import log_metrics_once
 from app.mlflow.untyped import Entity, Passed
 
@@ -112,6 +124,11 @@ class ProjectTrackingStore(WorkspaceAwareSqlAlchemyStore):  # type: ignore[misc]
         )
         return found
 
+    @staticmethod
+    def _get_eager_experiment_query_options() -> list[Entity]:
+        """Load tags by their experiments' ids; MLflow repeats the whole query inside another."""
+        return [selectinload(SqlExperiment.tags)]
+
     def _log_metrics_once(self, run_id: str, metrics: list[Entity]) -> None:
         log_metrics_once(self, run_id, metrics)
 
@@ -123,9 +140,19 @@ class ProjectTrackingStore(WorkspaceAwareSqlAlchemyStore):  # type: ignore[misc]
     def log_batch(
         self, run_id: str, metrics: list[Entity], params: list[Entity], tags: list[Entity]
     ) -> None:
-        """Log a batch; metrics of logged models only if the models are the project's own."""
-        self._require_models(metrics)
-        super().log_batch(run_id, metrics, params, tags)
+        """Log a batch; metrics of logged models only if the models are the project's own.
+
+        A batch of nothing but metrics, which is what training loops send, is one statement on one
+        connection; MLflow would hold a second one meanwhile to ask for the run.
+        """
+        if params or tags or any(each.model_id is not None for each in metrics):
+            self._require_models(metrics)
+            super().log_batch(run_id, metrics, params, tags)
+            return
+        _validate_run_id(run_id)
+        metrics, _, _ = _validate_batch_log_data(metrics, params, tags)
+        _validate_batch_log_limits(metrics, params, tags)
+        self._log_metrics(run_id, metrics)
 
     def log_inputs(
         self, run_id: str, datasets: list[Entity] | None = None, models: list[Entity] | None = None
@@ -161,15 +188,22 @@ class ProjectTrackingStore(WorkspaceAwareSqlAlchemyStore):  # type: ignore[misc]
         **rest: Passed,
     ) -> Entity:
         """Make a logged model; its source run must be the project's own."""
-        self._require_run(source_run_id)
+        self.require_run(source_run_id)
         return super().create_logged_model(experiment_id, name, source_run_id, **rest)
 
     def create_issue(self, experiment_id: str, *args: Passed, **rest: Passed) -> Entity:
         """Make an issue; its source run must be the project's own."""
-        self._require_run(rest.get("source_run_id"))
+        self.require_run(rest.get("source_run_id"))
         return super().create_issue(experiment_id, *args, **rest)
 
-    def _require_run(self, run_id: str | None) -> None:
+    def delete_logged_model(self, model_id: str) -> None:
+        """Delete a logged model; one that a registered version stands on is deleted with it."""
+        place = self.get_logged_model(model_id, allow_deleted=True).artifact_location
+        versions.allow_delete(place.removeprefix("mlflow-artifacts:/"))
+        super().delete_logged_model(model_id)
+
+    def require_run(self, run_id: str | None) -> None:
+        """Go on only if the run is the project's own, or none is named."""
         if run_id:
             with self.ManagedSessionMaker() as session:
                 self._validate_run_accessible(session, run_id)
@@ -191,6 +225,49 @@ class ProjectTrackingStore(WorkspaceAwareSqlAlchemyStore):  # type: ignore[misc]
                 )
         return super().create_dataset(name, tags, experiment_ids)
 
+    def start_trace(self, trace_info: Entity) -> Entity:
+        """Make a trace; MLflow would move assessments to it that belong to other traces."""
+        wanted = {each.assessment_id for each in trace_info.assessments} - {None}
+        if wanted:
+            with self.ManagedSessionMaker() as session:
+                found = self._traces_of_assessments(session, wanted)
+                for assessment, trace in sorted(found.items()):
+                    if trace != trace_info.trace_id:
+                        raise _assessment_exists(assessment)
+                if found:
+                    self._validate_trace_accessible(session, trace_info.trace_id)
+        return super().start_trace(trace_info)
+
+    def create_assessment(self, assessment: Entity) -> Entity:
+        """Make an assessment, under an id that none has."""
+        if assessment.assessment_id:
+            with self.ManagedSessionMaker() as session:
+                self._validate_trace_accessible(session, assessment.trace_id)
+                if self._traces_of_assessments(session, {assessment.assessment_id}):
+                    raise _assessment_exists(assessment.assessment_id)
+        return super().create_assessment(assessment)
+
+    @staticmethod
+    def _traces_of_assessments(session: Entity, wanted: set[str]) -> dict[str, str]:
+        rows = session.query(SqlAssessments.assessment_id, SqlAssessments.trace_id).filter(
+            SqlAssessments.assessment_id.in_(wanted)
+        )
+        return {row.assessment_id: row.trace_id for row in rows}
+
+    def link_traces_to_run(self, trace_ids: list[str], run_id: str) -> None:
+        """Link traces to a run; MLflow leaves out those of others without a word."""
+        with self.ManagedSessionMaker() as session:
+            kind = EntityAssociationType.TRACE
+            found = {*self._filter_entity_ids(session, kind, list(trace_ids))}
+        for missing in sorted({*trace_ids} - found):
+            raise MlflowException(f"Trace with ID '{missing}' not found.", RESOURCE_DOES_NOT_EXIST)
+        super().link_traces_to_run(trace_ids, run_id)
+
+    def delete_trace_tag(self, trace_id: str, key: str) -> None:
+        """Delete a tag of a trace, but not the one that says where its files are."""
+        _refuse_location({key})
+        super().delete_trace_tag(trace_id, key)
+
     def set_trace_tag(self, trace_id: str, key: str, value: str) -> None:
         """Set a tag of a trace, but not the one that says where its files are."""
         _refuse_location({key})
@@ -200,6 +277,12 @@ class ProjectTrackingStore(WorkspaceAwareSqlAlchemyStore):  # type: ignore[misc]
         """End a trace of the old protocol; its tags may not say where its files are."""
         _refuse_location(rest.get("tags") or {})
         return super().deprecated_end_trace_v2(*args, **rest)
+
+
+def _assessment_exists(assessment_id: str) -> MlflowException:
+    return MlflowException(
+        f"Assessment with ID '{assessment_id}' exists already.", RESOURCE_ALREADY_EXISTS
+    )
 
 
 def _refuse_location(tags: Iterable[str]) -> None:

@@ -4,6 +4,7 @@ import posixpath
 from typing import Final
 
 from flask import Response, request
+from graphql import GraphQLError, parse
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import (
     BAD_REQUEST,
@@ -17,12 +18,14 @@ from mlflow.server.handlers import (
     _get_trace_archive_repo,
     _get_trace_artifact_repo,
     _get_tracking_store,
+    _graphql,
 )
 from mlflow.store.artifact.artifact_repo import _validate_attachment_path
 from mlflow.tracing.constant import SpansLocation, TraceTagKey
 from mlflow.tracing.utils.artifact_utils import TRACE_DATA_FILE_NAME
 from mlflow.utils.uri import validate_path_is_safe
 
+from app.mlflow import versions
 from app.mlflow.artifacts import Artifacts, Download
 from app.mlflow.bridge import DOWNLOAD
 from app.mlflow.guard import ProjectArtifacts, project_prefix, within_project
@@ -46,6 +49,7 @@ def send_artifact(repository: ProjectArtifacts, path: str) -> Response:
 
 
 def _hand_over(key: str, name: str) -> Response:
+    versions.allow_read(key)
     request.environ[DOWNLOAD] = Download(key, name)
     return Response()
 
@@ -65,8 +69,24 @@ def upload_artifact(artifacts: Artifacts) -> Response:
         raise _invalid("Artifact size is too large. Max size is 10MB.")
     run = _get_tracking_store().get_run(run_id)
     place = _get_proxied_run_artifact_destination_path(run.info.artifact_uri, path)
-    artifacts.put(scoped(place), data)
+    key = scoped(place)
+    versions.allow_write(key)
+    artifacts.put(key, data)
     return Response(mimetype="application/json")
+
+
+def graphql() -> Response:
+    """Answer a query; MLflow's own view fails on one that cannot be parsed."""
+    asked = request.get_json(force=True, silent=True)
+    query = asked.get("query") if isinstance(asked, dict) else None
+    if not isinstance(query, str):
+        raise _invalid("Request must specify query.")
+    try:
+        parse(query)
+    except GraphQLError as error:
+        raise _invalid(f"The query cannot be read: {error.message}") from None
+    response: Response = _graphql()
+    return response
 
 
 def get_trace_artifact() -> Response:

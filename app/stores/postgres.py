@@ -1,12 +1,14 @@
 """Connections to PostgreSQL: IAM login, verified TLS, bounded waits."""
 
 import functools
-from typing import TYPE_CHECKING, Any, Final
+import time
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import boto3
 import psycopg
 import sqlalchemy
 from botocore.config import Config
+from psycopg.abc import PQGen
 from sqlalchemy import event
 
 from app.errors import DatabaseUnavailableError
@@ -20,8 +22,11 @@ from app.settings import (
 if TYPE_CHECKING:
     from types_boto3_rds import RDSClient
 
+_Value = TypeVar("_Value")
 CONNECT_TIMEOUT_SECONDS: Final = 2
-STATEMENT_TIMEOUT_MS: Final = 15_000
+STATEMENT_TIMEOUT_MS: Final = 7_000
+ANSWER_SECONDS = 8.0
+"""How long a request waits for one answer of PostgreSQL; one that lives gives up sooner itself."""
 POOL_TIMEOUT_SECONDS: Final = 5
 UNAVAILABLE: Final = (
     psycopg.OperationalError,
@@ -30,6 +35,34 @@ UNAVAILABLE: Final = (
     sqlalchemy.exc.TimeoutError,
 )
 """What drivers raise when PostgreSQL is away, does not answer in time or has no connection left."""
+
+
+class BoundedConnection(psycopg.Connection):
+    """A connection that is given up when its server has gone silent.
+
+    A server that is stopped, or a host that lost its disk, keeps acknowledging on the level of TCP:
+    neither keep-alives nor the server's own time limits notice, and libpq would wait for ever.
+    """
+
+    def wait(
+        self, gen: PQGen[_Value], interval: float = 0.1, timeout: float | None = None
+    ) -> _Value:
+        """Wait for an answer, as everything does that this connection is asked for."""
+        return super().wait(self._bounded(gen), interval, timeout)
+
+    def _bounded(self, gen: PQGen[_Value]) -> PQGen[_Value]:
+        deadline = time.monotonic() + ANSWER_SECONDS
+        try:
+            state = next(gen)
+            while True:
+                ready = yield state  # nothing is ready when the interval has passed
+                if not ready and time.monotonic() > deadline:
+                    self.close()
+                    raise psycopg.OperationalError("the server does not answer")
+                state = gen.send(ready)
+        except StopIteration as done:
+            value: _Value = done.value
+            return value
 
 
 def database_role(audience: str) -> str:
@@ -103,7 +136,14 @@ def engine(
         pool_size=pool_size,
         max_overflow=max_overflow,
     )
-    event.listen(made, "do_connect", _fresh_password)
+
+    def connect_bounded(
+        dialect: object, record: object, args: object, parameters: dict[str, Any]
+    ) -> psycopg.Connection:
+        _fresh_password(dialect, record, args, parameters)
+        return BoundedConnection.connect(**parameters)
+
+    event.listen(made, "do_connect", connect_bounded)
     return made
 
 

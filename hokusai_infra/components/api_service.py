@@ -10,7 +10,7 @@ from hokusai_infra.components.fargate_service import (
     FargateService,
     FargateServiceArgs,
 )
-from hokusai_infra.stack import SetupTask
+from hokusai_infra.stack import SetupCheck, SetupTask
 
 POOLS: Final = 1
 """Connection pools of one process."""
@@ -26,6 +26,9 @@ class ApiServiceArgs(FargateServiceArgs):
     """Connections that the pool of a process may hold at most."""
     setup_command: list[str]
     """Makes the first credential, once, in place of the service's command."""
+    setup_again_command: list[str]
+    """Makes one more, where the first was lost or revoked."""
+    setup_check: SetupCheck
 
 
 class ApiService(pulumi.ComponentResource):
@@ -49,5 +52,7 @@ class ApiService(pulumi.ComponentResource):
             "task_definition": service.task_family,
             "container": name,
             "command": args.setup_command,
+            "again": args.setup_again_command,
+            "check": args.setup_check,
         }
         self.register_outputs({"url": self.url})

@@ -77,6 +77,8 @@ class LocalAnswers:
     managed_policies: dict[str, str] = field(default_factory=dict[str, str])
     attachments: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     databases: list[Outputs] = field(default_factory=list[Outputs])
+    parameters: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
+    """What the database parameter groups state, by their names."""
     _clients: dict[str, Any] = field(default_factory=dict[str, Any])
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -104,6 +106,7 @@ class LocalAnswers:
             "aws:kms/alias:Alias": self._alias,
             "aws:kms/key:Key": self._key,
             "aws:rds/instance:Instance": self._instance,
+            "aws:rds/parameterGroup:ParameterGroup": self._parameters,
             "aws:s3/bucket:Bucket": self._bucket,
             "aws:secretsmanager/secret:Secret": self._secret,
             "aws:secretsmanager/secretVersion:SecretVersion": self._secret_version,
@@ -294,9 +297,22 @@ class LocalAnswers:
                     "kmsKeyId": inputs.get("masterUserSecretKmsKeyId", "aws/secretsmanager"),
                 }
             ]
-        facts = {"resource_id": resource_id, "username": user, "secret_arn": secret}
+        parameters = self.parameters.get(str(inputs.get("parameterGroupName")), {})
+        facts: Outputs = {"resource_id": resource_id, "username": user, "secret_arn": secret}
+        # RDS also takes a formula over the memory of the instance class, which is not here.
+        if (stated := parameters.get("max_connections", "")).isdecimal():
+            facts["max_connections"] = int(stated)
         self.databases[0].update(facts)
         return resource_id, outputs
+
+    def _parameters(self, resource: Resource) -> Answer:
+        id_, outputs = self._computed(resource)
+        stated = resource.inputs.get("parameters") or ()
+        with self._lock:
+            self.parameters[str(outputs.get("name", id_))] = {
+                each["name"]: str(each["value"]) for each in stated
+            }
+        return id_, outputs
 
     def _bucket(self, resource: Resource) -> Answer:
         name = physical_name(resource, "bucket").lower()

@@ -13,7 +13,7 @@ from hokusai_infra.local.parts.control_plane import ControlPlane
 from hokusai_infra.local.parts.credentials import Credentials, Identity
 from hokusai_infra.local.parts.database_front import DatabaseFront, DatabaseInstance
 from hokusai_infra.local.parts.object_store import PORTS, ObjectStore
-from hokusai_infra.local.parts.postgres import Postgres
+from hokusai_infra.local.parts.postgres import MAX_CONNECTIONS, Postgres
 from hokusai_infra.local.ports import Ports
 from hokusai_infra.local.recorded import RecordedGraph
 from hokusai_infra.local.state import Folders, StackError, read_json
@@ -126,6 +126,7 @@ class Assembly:
             folder=self.folders.state / "postgres",
             master_username=database["username"],
             master_password=self.credentials.master_password,
+            max_connections=database.get("max_connections", MAX_CONNECTIONS),
         )
 
     def instance(self, database: dict[str, Any]) -> DatabaseInstance:

@@ -10,14 +10,15 @@ from typing import Any, Final
 
 from hokusai_infra.local.names import PublicName, Target
 from hokusai_infra.local.ports import loopback
-from hokusai_infra.local.process import NotReadyError, ProcessSpec, child_environment
+from hokusai_infra.local.process import NotReadyError, ProcessSpec, child_environment, serves
 from hokusai_infra.local.recorded import RecordedGraph
 from hokusai_infra.local.state import StackError, write_private
 
 DISCOVERY_IDLE_SECONDS: Final = 300
 """Cloud Map is only a name; the connections behind it are the callers' own."""
-HEALTH_INTERVAL: Final = "1s"
-"""The target group's own interval is made for a fleet; on a laptop one waits for it."""
+HEALTH_SECONDS: Final = 0.5
+"""Between two checks of a task; the target group's own interval is made for a fleet, and on a
+laptop one waits for it."""
 
 Json = dict[str, Any]
 
@@ -191,7 +192,7 @@ def _proxy(listener: Listener, group: TargetGroup) -> Json:
             "active": {
                 "uri": group.health_path,
                 "expect_status": group.health_status,
-                "interval": HEALTH_INTERVAL,
+                "interval": f"{HEALTH_SECONDS}s",
                 "timeout": f"{group.timeout}s",
             }
         }
@@ -231,8 +232,5 @@ class Balancer:
 
     async def _listens(self) -> None:
         for each in self.listeners:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", each.port)
-            except OSError as error:
-                raise NotReadyError(f"{each.name} on port {each.port}: {error}") from error
-            writer.close()
+            if not await asyncio.to_thread(serves, each.port):
+                raise NotReadyError(f"nothing listens on port {each.port} for {each.name}")

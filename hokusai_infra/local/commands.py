@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 from hokusai_infra.local import leftovers
 from hokusai_infra.local.callers import forget_the_caller
@@ -21,14 +21,15 @@ from hokusai_infra.local.state import (
     end_leftovers,
     lock,
 )
+from hokusai_infra.local.wording import command, near
 
 STOP_SECONDS: Final = 60
 
 
-def _explained(command: Callable[[Output], int]) -> int:
+def _explained(act: Callable[[Output], int]) -> int:
     output = Output()
     try:
-        return command(output)
+        return act(output)
     except StackError as error:
         output.failure(error)
         return 1
@@ -37,11 +38,11 @@ def _explained(command: Callable[[Output], int]) -> int:
 def down(folder: Path) -> int:
     """Stop the stack of a folder."""
 
-    def command(output: Output) -> int:
-        output.line(stop(Folders.of(folder)))
+    def act(output: Output) -> int:
+        output.line(stop(Folders.of(folder, "down")))
         return 0
 
-    return _explained(command)
+    return _explained(act)
 
 
 def stop(folders: Folders) -> str:
@@ -68,21 +69,19 @@ def stop(folders: Folders) -> str:
 def reset(folder: Path, ask: Callable[[str], bool] | None) -> int:
     """Delete the state of a folder's stack."""
 
-    def command(output: Output) -> int:
-        folders = Folders.of(folder)
-        if not folders.root.exists():
-            output.line("There is no local state.")
+    def act(output: Output) -> int:
+        folders = Folders.of(folder, "reset")
+        if not _state_of(folders):
+            output.line("There is no local state to delete.")
             return 0
         running = (record := RunRecord.read(folders)) is not None and record.alive
         first = "Stop the running stack and delete" if running else "Delete"
         if ask is not None and not ask(f"{first} all local state in {folders.root}?"):
             output.line("Nothing was deleted.")
-            return 1
+            return 0
         stop(folders)
         with lock(folders):
-            for entry in folders.root.iterdir():
-                if entry.name == "lock":
-                    continue
+            for entry in _state_of(folders):
                 if entry.is_dir():
                     shutil.rmtree(entry)
                 else:
@@ -90,18 +89,24 @@ def reset(folder: Path, ask: Callable[[str], bool] | None) -> int:
         output.line("The local state is deleted.")
         return 0
 
-    return _explained(command)
+    return _explained(act)
+
+
+def _state_of(folders: Folders) -> list[Path]:
+    """List what is there; the lock is held while it is deleted, and is no state."""
+    there = folders.root.iterdir() if folders.root.exists() else ()
+    return [each for each in there if each.name != "lock"]
 
 
 def status(folder: Path) -> int:
     """Show what runs."""
 
-    def command(output: Output) -> int:
-        record = _running(Folders.of(folder))
+    def act(output: Output) -> int:
+        record = _running(Folders.of(folder, "status"))
         since = time.strftime("%H:%M:%S", time.localtime(record.since))
         output.line(f"{record.phase}, process {record.pid}, since {since}, stack {record.stack}")
         for host, url in record.urls.items():
-            output.line(f"  {url}  plays  {host}")
+            output.line(f"  {url} stands for {host}")
         output.line(f"  {'NAME':<24} {'HEALTH':<10} {'PORT':>5} {'PID':>8} RESTARTS")
         for each in record.processes:
             health = each.health if leftovers.start_time(each.pid) == each.started else "ended"
@@ -110,43 +115,66 @@ def status(folder: Path) -> int:
             )
         return 0
 
-    return _explained(command)
+    return _explained(act)
 
 
 def _running(folders: Folders) -> RunRecord:
     record = RunRecord.read(folders)
     if record is None or not record.alive:
         raise StackError(
-            f"No local stack of {folders.program} is running.", fix="Start it: hokusai infra up."
+            f"No local stack of {folders.program} is running.",
+            fix=f"Start it: {command('up', folders.program)}",
         )
     return record
 
 
-def run(folder: Path, service: str, command: Sequence[str]) -> int:
+def _started(folders: Folders) -> RunRecord:
+    """Find the stack that another task is to be started beside."""
+    record = _running(folders)
+    if not record.private or not folders.graph.exists():
+        raise StackError("The local stack is still starting.", fix="Try again in a moment.")
+    forget_the_caller()
+    return record
+
+
+def run(folder: Path, service: str, words: Sequence[str]) -> int:
     """Run a one-off task."""
 
-    def once(_: Output) -> int:
-        folders = Folders.of(folder)
-        record = _running(folders)
-        if not command:
+    def act(_: Output) -> int:
+        folders = Folders.of(folder, "run SERVICE")
+        if not words:
             raise StackError(
                 "There is no command to run.", fix="Put it behind two dashes: -- COMMAND."
             )
-        if not record.private or not folders.graph.exists():
-            raise StackError("The local stack is still starting.", fix="Try again in a moment.")
-        forget_the_caller()
+        record = _started(folders)
         from hokusai_infra.local.one_off import run_beside  # noqa: PLC0415 - slow
 
-        return asyncio.run(run_beside(folders, record, service, command))
+        return asyncio.run(run_beside(folders, record, service, words))
 
-    return _explained(once)
+    return _explained(act)
+
+
+def setup(folder: Path) -> int:
+    """Run the setup task once more."""
+
+    def act(output: Output) -> int:
+        folders = Folders.of(folder, "setup")
+        record = _started(folders)
+        from hokusai_infra.local.setup_task import set_up_again  # noqa: PLC0415 - slow
+
+        for name, value in asyncio.run(set_up_again(folders, record)).items():
+            output.line(f"{name}: {value}")
+        output.line(f"This is in {near(folders.connection)} now.")
+        return 0
+
+    return _explained(act)
 
 
 def logs(folder: Path, service: str, count: int, *, follow: bool) -> int:
     """Print the last lines of one log, or of all in the order of their time."""
 
-    def command(_: Output) -> int:
-        folders = Folders.of(folder)
+    def act(_: Output) -> int:
+        folders = Folders.of(folder, "logs SERVICE")
         files = _log_files(folders, service)
         ends = {file: _print_last(file, count) for file in files} if len(files) == 1 else {}
         if len(files) != 1:
@@ -158,7 +186,7 @@ def logs(folder: Path, service: str, count: int, *, follow: bool) -> int:
         return 0
 
     try:
-        return _explained(command)
+        return _explained(act)
     except (KeyboardInterrupt, BrokenPipeError):
         sys.stderr.close()  # nobody reads any more; Python would complain while it ends
         return 0
@@ -171,7 +199,9 @@ def _log_files(folders: Folders, service: str) -> list[Path]:
         there = ", ".join(each.stem for each in files)
         raise StackError(
             f"There is no log of {service!r}." if service else "There are no logs yet.",
-            fix=f"There are: {there}." if there else "Start the stack: hokusai infra up.",
+            fix=f"There are: {there}."
+            if there
+            else f"Start the stack: {command('up', folders.program)}",
         )
     return chosen
 
@@ -211,7 +241,6 @@ def _print_from(file: Path, offset: int) -> int:
         return stream.tell()
 
 
-def _print(lines: Iterable[bytes], to: BinaryIO | None = None) -> None:
-    to = to or sys.stdout.buffer
-    to.writelines(lines)
-    to.flush()
+def _print(lines: Iterable[bytes]) -> None:
+    sys.stdout.buffer.writelines(lines)
+    sys.stdout.buffer.flush()

@@ -6,6 +6,8 @@ from typing import Any
 from hokusai_infra.local.assembly import Assembly, LocalFacts
 from hokusai_infra.local.output import Output
 from hokusai_infra.local.plan import Plan
+from hokusai_infra.local.state import Folders
+from hokusai_infra.local.wording import command, near
 
 
 def connection(
@@ -26,21 +28,31 @@ def connection(
     return outputs | points | setup
 
 
-def greet(output: Output, plan: Plan, found: dict[str, Any], logs: str) -> None:
-    """Say that the stack is ready, where it is, and what to copy."""
+def greet(
+    output: Output, plan: Plan, found: dict[str, Any], folders: Folders, refused: str
+) -> None:
+    """Say that the stack is ready, where it is, and what to copy.
+
+    ``refused`` names a kept value that its service takes no more, and that ``found`` is without.
+    """
+    logs, file = near(folders.logs), near(folders.connection)
     output.quiet()
     output.line(f"Ready after {output.elapsed():.1f} s.", "bold green")
     output.line()
-    for host, url in plan.urls.items():
-        output.line(f"  {url}  plays  {host}")
-    if key := found.get("admin_key"):
-        output.line(f"  first key: {key}")
-    output.line(f"  logs: {logs}")
     if text := plan.graph.config.get(f"{plan.graph.project}:quickstart"):
-        output.line()
-        output.line(filled(text, {**found, "logs": logs}))
+        blank = {refused: refused.upper()} if refused else {}
+        output.line(filled(text, {**found, **blank, "logs": logs}))
+    else:
+        for host, url in plan.urls.items():
+            output.line(f"{url} stands for {host}")
     output.line()
-    output.line("Ctrl-C, or `hokusai infra down` elsewhere, stops it.")
+    if refused:
+        new = command("setup", folders.program)
+        output.line(f"The kept {refused} is valid no more. Make a new one: {new}", "yellow")
+        output.line()
+    output.line(f"All of this is in {file}, the logs are in {logs}.")
+    stop = command("down", folders.program)
+    output.line(f"Ctrl-C here, or `{stop}` elsewhere, stops it.")
 
 
 def filled(template: str, values: dict[str, Any]) -> str:

@@ -8,18 +8,6 @@ from pathlib import Path
 from hokusai_infra.local.task_definitions import HealthCheck
 
 
-async def port_serves(port: int) -> bool:
-    """Whether somebody listens; far cheaper than a health command."""
-    try:
-        _, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", port), 1)
-    except OSError:  # also TimeoutError
-        return False
-    writer.close()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()
-    return True
-
-
 async def healthy_once(
     check: HealthCheck | None, environment: Mapping[str, str], folder: Path
 ) -> str | None:

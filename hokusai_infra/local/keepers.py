@@ -1,11 +1,9 @@
 """Keep parts and tasks running: whatever dies is started again, and that is said."""
 
 import asyncio
-import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from hokusai_infra.local.leftovers import send
 from hokusai_infra.local.output import Output
 from hokusai_infra.local.process import ProcessSpec
 from hokusai_infra.local.state import StackError
@@ -62,13 +60,6 @@ class PartKeeper(Keeper):
             spec, kind=self.kind, log=spec.name, port=self.port
         )
         await self.supervisor.ready(self.child)
-
-    async def renew(self) -> None:
-        """Replace the process at once."""
-        if self.child is not None:
-            send(self.child.process.pid, signal.SIGKILL)
-            await self.supervisor.stop(self.child)
-        await self.start()
 
     async def keep(self) -> None:
         """Start it again whenever it ends."""

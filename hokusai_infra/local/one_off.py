@@ -1,14 +1,14 @@
-"""One-off tasks: the setup task of a new stack, and ``hokusai infra run``."""
+"""One-off tasks: a task definition with another command, as RunTask on ECS runs it."""
 
-import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from hokusai_infra.local.recorded import RecordedGraph
-from hokusai_infra.local.state import Folders, RunRecord, StackError, read_json, write_private
+from hokusai_infra.local.state import Folders, RunRecord
 from hokusai_infra.local.supervisor import Sinks, Supervisor
 from hokusai_infra.local.task_definitions import find_task
 from hokusai_infra.local.tasks import Surroundings, Task
@@ -27,9 +27,14 @@ class OneOff:
     container: str = ""
 
     def task(
-        self, graph: RecordedGraph, surroundings: Surroundings, supervisor: Supervisor
+        self,
+        graph: RecordedGraph,
+        surroundings: Surroundings,
+        supervisor: Supervisor,
+        *,
+        prepared: bool = False,
     ) -> Task:
-        """Make the task."""
+        """Make the task; ``prepared`` says that another one of its definition has just started."""
         service, definition, main = find_task(graph, self.wanted, self.container)
         return Task(
             surroundings,
@@ -40,45 +45,8 @@ class OneOff:
             label=f"{service}/{self.label}",
             command=tuple(self.command),
             sinks=self.sinks,
+            prepared=prepared,
         )
-
-
-async def set_up(
-    graph: RecordedGraph, surroundings: Surroundings, supervisor: Supervisor, folders: Folders
-) -> dict[str, Any]:
-    """Run the graph's setup task once in the life of the state; give back what it printed."""
-    wanted = graph.outputs["setup_task"]
-    if (kept := read_json(folders.setup)) is not None:
-        return kept
-    lines: list[bytes] = []
-    setup = OneOff(
-        wanted["task_definition"],
-        wanted.get("command") or (),
-        "setup",
-        Sinks(lines.extend),  # what it prints holds a key: not for the log
-        wanted.get("container", ""),
-    )
-    task = setup.task(graph, surroundings, supervisor)
-    try:
-        await task.start()
-        code = await task.finish()
-        child = task.children[task.main.name]
-        if code != 0:
-            raise StackError(
-                f"The setup task ({' '.join(task.command or ())}) {child.ended()}.",
-                cause="\n".join([*child.tail, *(each.decode(errors="replace") for each in lines)]),
-                fix=f"Its log: {folders.logs / f'{task.service}.log'}",
-            )
-        printed = _last_object(lines)
-    finally:
-        await task.stop()
-    if printed is None:
-        raise StackError(
-            f"The setup task ({' '.join(task.command or ())}) printed no JSON object.",
-            fix="Let the last line that it prints to standard output be one.",
-        )
-    write_private(folders.setup, printed)
-    return printed
 
 
 async def run_beside(
@@ -92,9 +60,22 @@ async def run_beside(
     task = run.task(graph, Surroundings.restored(record.private, folders), supervisor)
     try:
         await task.start()
-        return await task.finish()
+        code = await task.finish()
     finally:
         await task.stop()
+    if code != 0 and (why := misunderstood(task.main.entry_point, command)):
+        sys.stderr.write(f"hint: {why}\n")
+    return code
+
+
+def misunderstood(entry_point: Sequence[str], command: Sequence[str]) -> str:
+    """Explain what was run when the command names a program, and the entry point is one too."""
+    if not entry_point or shutil.which(command[0]) is None:
+        return ""
+    return (
+        "the command follows the container's entry point: "
+        f"this ran `{' '.join([*entry_point, *command])}`"
+    )
 
 
 def _printer(stream: BinaryIO) -> Callable[[list[bytes]], None]:
@@ -103,15 +84,3 @@ def _printer(stream: BinaryIO) -> Callable[[list[bytes]], None]:
         stream.flush()
 
     return show
-
-
-def _last_object(lines: list[bytes]) -> dict[str, Any] | None:
-    for line in reversed(lines):
-        if not line.strip():
-            continue
-        try:
-            value = json.loads(line)
-        except ValueError:
-            return None
-        return value if isinstance(value, dict) else None
-    return None

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from hokusai_infra.local.state import StackError
+from hokusai_infra.local.wording import via_make
 
 PROMISE: Final = "Local only: no AWS account is used, nothing is billed."
 WIDTH: Final = 16
@@ -37,8 +38,9 @@ class Output:
                 self._console.print(text, style=style or None, markup=False, soft_wrap=True)
 
     def promise(self) -> None:
-        """Say first what this costs."""
-        self.line(PROMISE, "bold")
+        """Say first what this costs; ``make`` has said so before it installs anything."""
+        if not via_make():
+            self.line(PROMISE, "bold")
 
     @contextmanager
     def step(self, name: str) -> Iterator[list[str]]:
@@ -67,6 +69,8 @@ class Output:
         if self._console is None:
             return
         if self._status is None:
+            if not begins:  # everything is being stopped
+                return
             self._status = self._console.status("")
             self._status.start()
         if self._under_way:

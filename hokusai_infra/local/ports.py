@@ -33,7 +33,9 @@ class Ports:
         kept = self._kept.get(name)
         port = kept if kept is not None and self._usable(kept) else self._pick()
         if kept is not None and port != kept:
-            self.moved.append(f"port {kept} of {name} is taken by another program: now {port}")
+            self.moved.append(
+                f"port {kept} of {_shown(name)} is taken by another program: now {port}"
+            )
         self._held[name] = port
         if kept != port:
             self._kept[name] = port
@@ -49,6 +51,12 @@ class Ports:
             if port not in kept and self._usable(port):
                 return port
         raise OSError(errno.EADDRINUSE, f"no free port in {RANGE.start}-{RANGE.stop - 1}")
+
+
+def _shown(name: str) -> str:
+    """Name what a port is for without the kind, which only keeps names apart."""
+    kind, _, rest = name.partition("/")
+    return rest if kind in ("name", "task") else name
 
 
 def _shuffled() -> Iterator[int]:

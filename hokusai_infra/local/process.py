@@ -1,9 +1,9 @@
 """What a part of the local stack asks the supervisor to run."""
 
-import asyncio
 import ctypes
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
@@ -85,11 +85,10 @@ def child_environment(home: Path, **extra: str) -> dict[str, str]:
     }
 
 
-async def port_open(port: int) -> None:
-    """Raise ``NotReadyError`` unless something listens on a loopback port."""
+def serves(port: int) -> bool:
+    """Whether somebody listens on a port of 127.0.0.1; far cheaper than any other check."""
     try:
-        _, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", port), 2)
-    except OSError as refused:
-        raise NotReadyError(f"127.0.0.1:{port} does not answer: {refused}") from refused
-    writer.close()
-    await writer.wait_closed()
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True

@@ -7,12 +7,14 @@ import gc
 import json
 import os
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from hokusai_infra.local.parts.credentials import Credentials
-from hokusai_infra.local.process import child_environment
+from hokusai_infra.local.process import child_environment, serves
 
 MISTAKE: Final = 3
 """Exit code for an error that standard error explains."""
@@ -81,21 +83,11 @@ def _run(request: Request) -> None:
 
 def _wait_for(url: str, seconds: float = 30) -> None:
     """Wait until the control plane listens: Pulumi is imported while it starts."""
-    import socket  # noqa: PLC0415
-    import time  # noqa: PLC0415
-    from urllib.parse import urlsplit  # noqa: PLC0415
-
-    address = urlsplit(url)
-    until = time.monotonic() + seconds
-    while True:
-        try:
-            socket.create_connection((address.hostname or "", address.port or 80), 1).close()
-        except OSError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.05)
-        else:
-            return
+    port, until = urlsplit(url).port or 80, time.monotonic() + seconds
+    while not serves(port):
+        if time.monotonic() > until:
+            raise TimeoutError(f"nothing listens at {url}")
+        time.sleep(0.05)
 
 
 def _explain(error: Exception, program: Path) -> None:

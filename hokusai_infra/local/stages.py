@@ -2,21 +2,20 @@
 
 import asyncio
 import contextlib
-import dataclasses
 from collections.abc import Coroutine
 from typing import Any
 
 from hokusai_infra.local.assembly import Assembly, LocalFacts
-from hokusai_infra.local.balancer import Balancer
+from hokusai_infra.local.balancer import HEALTH_SECONDS, Balancer
 from hokusai_infra.local.health import routed
 from hokusai_infra.local.keepers import PartKeeper, TaskKeeper
-from hokusai_infra.local.one_off import set_up
 from hokusai_infra.local.output import Output
-from hokusai_infra.local.parts.object_store import Bucket, buckets_of
+from hokusai_infra.local.parts.object_store import buckets_of
 from hokusai_infra.local.plan import Plan, make_plan
 from hokusai_infra.local.recorded import RecordedGraph
 from hokusai_infra.local.recording import record
 from hokusai_infra.local.secret_values import SecretValues
+from hokusai_infra.local.setup_task import refused, set_up
 from hokusai_infra.local.supervisor import Supervisor
 from hokusai_infra.local.task_definitions import find_task
 from hokusai_infra.local.tasks import Surroundings, Task
@@ -30,6 +29,8 @@ class Stages:
         self.keepers: list[PartKeeper | TaskKeeper] = []
         self.setup: dict[str, Any] = {}
         """What the setup task printed."""
+        self.refused = ""
+        """Name of the value in it that is valid no more."""
         self._database: tuple[dict[str, Any], list[PartKeeper]] | None = None
 
     async def record(self, stack: str) -> tuple[RecordedGraph, LocalFacts]:
@@ -59,14 +60,14 @@ class Stages:
         surroundings = self._surroundings(plan)
         database, parts = asyncio.Event(), asyncio.Event()
         services = sorted({slot.service.name for slot in plan.slots})
-        wanted = graph.outputs.get("setup_task")
+        wanted, kept = graph.outputs.get("setup_task"), self.assembly.folders.setup.exists()
         owner = find_task(graph, wanted["task_definition"])[0] if wanted else None
 
         async def service(name: str) -> None:
             await database.wait()
             await self._service(name, plan, surroundings, parts)
             if name == owner:  # it needs no other service: it runs while they still start
-                await self._set_up(plan, surroundings)
+                await self._set_up(plan, surroundings, prepared=True)
 
         await together(
             self._object_store(graph, parts),
@@ -76,7 +77,9 @@ class Stages:
         )
         if wanted and owner not in services:
             await self._set_up(plan, surroundings)
-        await self._routed(plan, several=tasks > 1)
+        await self._routed(plan)
+        if kept:
+            self.refused = await asyncio.to_thread(refused, graph, plan.names, self.setup)
         return plan
 
     async def _record(self, stack: str) -> tuple[RecordedGraph, LocalFacts]:
@@ -118,11 +121,11 @@ class Stages:
         ready.set()
 
     async def _start_database(self, database: dict[str, Any]) -> None:
-        """Start the server and its front; once more if the master user is another one now."""
+        """Start the server and its front; once more if the program wants another one now."""
         front = self.assembly.database_front
         if self._database is not None:
             started, keepers = self._database
-            if started["username"] == database["username"]:
+            if self.assembly.postgres(started) == self.assembly.postgres(database):
                 return
             for keeper in keepers:
                 self.keepers.remove(keeper)
@@ -136,7 +139,7 @@ class Stages:
 
     async def _object_store(self, graph: RecordedGraph, ready: asyncio.Event) -> None:
         part = self.assembly.object_store
-        if buckets := [_in_one_tier(each) for each in buckets_of(graph.resources)]:
+        if buckets := buckets_of(graph.resources):
             await self._part("object store", part, port=part.ports["s3"])
             with self.output.step("buckets") as details:
                 await asyncio.to_thread(part.make_buckets, buckets)
@@ -173,7 +176,11 @@ class Stages:
         surroundings: Surroundings,
         parts: asyncio.Event,
     ) -> None:
-        """Start all tasks of a service, and wait until they are healthy."""
+        """Start all tasks of a service, and wait until they are healthy.
+
+        What has to end before a task's containers, such as a migration, is run by the first one.
+        """
+        first = asyncio.Event()
         keepers = [
             TaskKeeper(
                 self.supervisor,
@@ -187,38 +194,46 @@ class Stages:
                     label=slot.label,
                     ports=slot.ports,
                     gate=parts,
+                    launched=first,
                 ),
             )
             for slot in plan.slots
             if slot.service.name == name
         ]
+
+        async def follow(keeper: TaskKeeper) -> None:
+            await first.wait()
+            keeper.task.prepared = True
+            await keeper.start()
+
         with self.output.step(name) as details:
-            await together(*(each.start() for each in keepers))
+            await together(keepers[0].start(), *(follow(each) for each in keepers[1:]))
             if len(keepers) > 1:
                 details.append(f"{len(keepers)} tasks")
         self.keepers.extend(keepers)
 
-    async def _set_up(self, plan: Plan, surroundings: Surroundings) -> None:
+    async def _set_up(
+        self, plan: Plan, surroundings: Surroundings, *, prepared: bool = False
+    ) -> None:
         folders = self.assembly.folders
         first = not folders.setup.exists()
         with self.output.step("setup task") if first else contextlib.nullcontext():
-            self.setup = await set_up(plan.graph, surroundings, self.supervisor, folders)
+            self.setup = await set_up(
+                plan.graph, surroundings, self.supervisor, folders, prepared=prepared
+            )
 
-    async def _routed(self, plan: Plan, *, several: bool) -> None:
-        """Wait until the balancer has found the tasks healthy, too."""
+    async def _routed(self, plan: Plan) -> None:
+        """Wait until the balancer has found all tasks healthy, too.
+
+        It knows them after one interval of its check; a request before that would be an error in
+        its log.
+        """
+        await asyncio.sleep(HEALTH_SECONDS * 1.3)
         for listener in plan.listeners:
             for target in listener.targets if listener.forwarded else ():
                 group = plan.groups.get(target.target_group)
                 if group and group.upstreams:
                     await routed(listener.port, group.health_path)
-        if several:
-            await asyncio.sleep(1.2)  # one interval of its health check: then it knows all of them
-
-
-def _in_one_tier(bucket: Bucket) -> Bucket:
-    """Leave out rules that move objects between storage classes: here is one class only."""
-    rules = tuple(each for each in bucket.lifecycle_rules if "Transitions" not in each)
-    return dataclasses.replace(bucket, lifecycle_rules=rules)
 
 
 async def together(*coroutines: Coroutine[Any, Any, Any]) -> list[Any]:

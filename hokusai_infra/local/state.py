@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from hokusai_infra.local.leftovers import end, marked, start_time
+from hokusai_infra.local.parts.sockets import remove_sockets
+from hokusai_infra.local.wording import command, near
 
 
 class StackError(Exception):
@@ -32,19 +34,19 @@ class Folders:
     program: Path
 
     @classmethod
-    def of(cls, program: Path) -> Self:
-        """Find the folder that holds ``Pulumi.yaml``."""
+    def of(cls, program: Path, asked: str = "up") -> Self:
+        """Find the folder that holds ``Pulumi.yaml``, for the command that ``asked`` for it."""
         folder = program.resolve()
         if not (folder / "Pulumi.yaml").is_file():
             raise StackError(
                 f"{folder} holds no Pulumi program: there is no Pulumi.yaml in it.",
-                fix="Name the program's folder: hokusai infra up FOLDER.",
+                fix=f"Name the program's folder: {command(asked, 'FOLDER')}",
             )
         return cls(folder)
 
     @property
     def root(self) -> Path:
-        """All of it; ``reset`` deletes ``state``, ``logs`` and ``tmp`` below it."""
+        """All of it; ``reset`` deletes everything below but the lock."""
         return self.program / ".hokusai" / "local"
 
     @property
@@ -71,6 +73,11 @@ class Folders:
     def run(self) -> Path:
         """What is running."""
         return self.root / "run.json"
+
+    @property
+    def ports(self) -> Path:
+        """Which port is whose."""
+        return self.state / "ports.json"
 
     @property
     def graph(self) -> Path:
@@ -196,7 +203,8 @@ def _held(folders: Folders) -> AlreadyRunningError:
     return AlreadyRunningError(
         f"The local stack of {folders.program} is already running "
         f"(process {record.pid}, since {since}): {where}.",
-        fix="Use it, or stop it first: hokusai infra down.",
+        fix=f"Use it (addresses and keys are in {near(folders.connection)}), or stop it first: "
+        f"{command('down', folders.program)}",
     )
 
 
@@ -215,4 +223,13 @@ def end_leftovers(folders: Folders, *, of: str = "", but: str = "") -> int:
         }
     there = {*known, *marked(folders.root, run_id=of, but=but)}
     # PostgreSQL takes SIGTERM as a wish to wait for its clients.
-    return len(end(there, interrupt=[pid for pid, name in known.items() if name == "postgres"]))
+    ended = end(there, interrupt=[pid for pid, name in known.items() if name == "postgres"])
+    if ended:
+        remove_what_stays(folders)
+    return len(ended)
+
+
+def remove_what_stays(folders: Folders) -> None:
+    """Remove what stopped parts have left outside the folder."""
+    kept = read_json(folders.ports) or {}
+    remove_sockets({name.removeprefix("objects/"): port for name, port in kept.items()})

@@ -98,6 +98,14 @@ class TaskDefinition:
             containers=_ordered(recorded, containers),
         )
 
+    def first_to_end(self) -> set[str]:
+        """Name the containers that only precede others: whoever depends on one awaits its end."""
+        conditions: dict[str, set[str]] = {}
+        for each in self.containers:
+            for name, condition in each.depends_on:
+                conditions.setdefault(name, set()).add(condition)
+        return {name for name, found in conditions.items() if found <= {"COMPLETE", "SUCCESS"}}
+
     def container(self, name: str) -> Container:
         """Find a container by name."""
         for each in self.containers:

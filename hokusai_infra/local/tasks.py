@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
-from hokusai_infra.local.health import healthy_once, port_serves
+from hokusai_infra.local.health import healthy_once
 from hokusai_infra.local.names import Names
 from hokusai_infra.local.parts.credentials import Credentials
-from hokusai_infra.local.process import ProcessSpec
+from hokusai_infra.local.process import ProcessSpec, serves
 from hokusai_infra.local.secret_values import SecretValues, role_name
 from hokusai_infra.local.state import Folders, StackError
 from hokusai_infra.local.supervisor import Child, Sinks, Supervisor
@@ -144,9 +144,14 @@ class Task:
     ports: Mapping[int, int] = field(default_factory=dict[int, int])
     gate: asyncio.Event | None = None
     """What the containers that nobody waits for wait for: the parts that start beside the first."""
+    launched: asyncio.Event | None = None
+    """Is set once all containers run, so that those that had to end first have ended."""
     command: Sequence[str] | None = None
     """Overrides the main container's command; then it is a one-off task."""
     sinks: Sinks | None = None
+    prepared: bool = False
+    """Whether another task of the definition has just run what has to end before its containers;
+    on ECS every task runs that itself, and here at every later start."""
     restarts: int = 0
     children: dict[str, Child] = field(default_factory=dict[str, Child])
 
@@ -155,12 +160,19 @@ class Task:
         waited_for = {
             name for each in self.definition.containers for name, _ in each.depends_on
         } - {self.main.name}
+        skipped = self.definition.first_to_end() - {self.main.name} if self.prepared else set()
         for container in self.definition.containers:
+            if container.name in skipped:
+                continue
             for name, condition in container.depends_on:
-                await self._wait(self.definition.container(name), condition)
+                if name not in skipped:
+                    await self._wait(self.definition.container(name), condition)
             if container.name not in waited_for and self.gate is not None:
                 await self.gate.wait()
             await self._launch(container)
+        self.prepared = False
+        if self.launched is not None:
+            self.launched.set()
         if self.command is None:
             for container in self.definition.containers:
                 if container.essential:
@@ -216,7 +228,7 @@ class Task:
             if not child.running:
                 await child.wait()
                 raise self._failed(child, f"{child.ended()} before it was healthy")
-            if port is None or await port_serves(port):
+            if port is None or await asyncio.to_thread(serves, port):
                 answer = await healthy_once(check, child.spec.env, child.spec.cwd)
                 if answer is None:
                     self.supervisor.health(child, "healthy")

@@ -21,6 +21,7 @@ from hokusai_infra.local.state import (
     StackError,
     end_leftovers,
     lock,
+    remove_what_stays,
     write_private,
 )
 from hokusai_infra.local.supervisor import Supervisor, empty
@@ -32,8 +33,9 @@ def up(folder: Path, stack: str, tasks: int, output: Output) -> int:
     forget_the_caller()
     try:
         folders = Folders.of(folder)
+        place = Place.read(folders, stack)
         with lock(folders):
-            return asyncio.run(Run(folders, stack, tasks, output).run())
+            return asyncio.run(Run(folders, place, stack, tasks, output).run())
     except StackError as error:
         output.failure(error)
         return 1
@@ -42,8 +44,11 @@ def up(folder: Path, stack: str, tasks: int, output: Output) -> int:
 class Run:
     """One run of the local stack."""
 
-    def __init__(self, folders: Folders, stack: str, tasks: int, output: Output) -> None:
-        self.folders, self.stack, self.tasks, self.output = folders, stack, tasks, output
+    def __init__(
+        self, folders: Folders, place: Place, stack: str, tasks: int, output: Output
+    ) -> None:
+        self.folders, self.place, self.stack = folders, place, stack
+        self.tasks, self.output = tasks, output
         self.record = RunRecord.mine(secrets.token_hex(4), stack)
         self.supervisor = Supervisor(folders, self.record)
         self.watchdog = Watchdog(folders, self.record.run_id)
@@ -68,9 +73,9 @@ class Run:
     async def _serve(self) -> None:
         self._clear_the_way()
         await self.watchdog.start(self.supervisor)
-        place, state = Place.read(self.folders, self.stack), self.folders.state
-        ports, credentials = Ports(state / "ports.json"), Credentials.prepare(state)
-        assembly = Assembly(self.folders, place, ports, credentials)
+        state = self.folders.state
+        ports, credentials = Ports(self.folders.ports), Credentials.prepare(state)
+        assembly = Assembly(self.folders, self.place, ports, credentials)
         stages = Stages(assembly, self.supervisor, self.output)
 
         graph, facts = await stages.record(self.stack)
@@ -78,10 +83,11 @@ class Run:
         self.record.urls, self.record.phase = plan.urls, "ready"
         self.supervisor.publish_now()
         found = connection(plan, assembly, facts, stages.setup)
+        found.pop(stages.refused, None)
         keeping = [asyncio.create_task(each.keep()) for each in stages.keepers]
         try:
             write_private(self.folders.connection, found)
-            greet(self.output, plan, found, str(self.folders.logs))
+            greet(self.output, plan, found, self.folders, stages.refused)
             await asyncio.gather(*keeping)
         finally:
             for each in keeping:
@@ -138,6 +144,7 @@ class Run:
         await self.supervisor.stop_all()
         self.supervisor.publish_now()
         self.folders.run.unlink(missing_ok=True)
+        remove_what_stays(self.folders)
         empty(self.folders.tmp)
         await self.watchdog.dismiss()
         self.output.line("Everything is stopped; the state is kept.")

@@ -233,6 +233,8 @@ def test_the_outputs_are_those_that_are_promised_and_none_is_secret(graph: Graph
             "task_definition": f"{cluster}-api",
             "container": "api",
             "command": ["app.admin", "first-key"],
+            "again": ["app.admin", "first-key", "--again"],
+            "check": {"url": f"https://api.{domain}/api/v1/auth/whoami", "bearer": "admin_key"},
         },
     }
     assert graph.secret_outputs == ()

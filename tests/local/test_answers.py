@@ -185,10 +185,17 @@ def test_a_role_has_its_inline_attached_and_managed_policies(answers: LocalAnswe
 def test_the_database_is_the_local_one_with_a_managed_secret(
     answers: LocalAnswers, control_plane: ControlPlane
 ) -> None:
+    stated = {"name": "max_connections", "value": "250"}
+    group = resource("aws:rds/parameterGroup:ParameterGroup", "wide", parameters=[stated])
     asked = resource(
-        "aws:rds/instance:Instance", "main", username="me", manageMasterUserPassword=True
+        "aws:rds/instance:Instance",
+        "main",
+        username="me",
+        manageMasterUserPassword=True,
+        parameterGroupName=answers(group)[1]["name"],
     )
     _, outputs = answers(asked)
+    assert answers.databases[0]["max_connections"] == 250
     assert (outputs["address"], outputs["port"]) == ("localhost", 20_001)
     assert outputs["resourceId"].startswith("db-")
     secret = outputs["masterUserSecrets"][0]["secretArn"]

@@ -4,6 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from hokusai_infra.local.wording import VIA, command, near
 from tests.stack import HOKUSAI
 
 HEAVY = ("boto3", "httpx", "moto", "psycopg", "pulumi", "yaml")
@@ -27,19 +30,23 @@ def test_the_version_is_that_of_the_distribution() -> None:
 
 def test_every_command_of_the_local_stack_is_listed() -> None:
     done = subprocess.run([HOKUSAI, "infra", "--help"], check=True, capture_output=True, text=True)
-    for command in ("up", "down", "reset", "status", "logs", "run"):
-        assert f" {command} " in done.stdout
+    for name in ("up", "down", "reset", "status", "logs", "run", "setup"):
+        assert f" {name} " in done.stdout
 
 
 def test_a_folder_without_a_program_is_an_error_with_a_hint(tmp_path: Path) -> None:
-    for command in ("up", "down", "status", "logs", "reset"):
-        words = ["", str(tmp_path)] if command == "logs" else [str(tmp_path)]
+    for name in ("up", "down", "status", "logs", "reset"):
+        words = ["", str(tmp_path)] if name == "logs" else [str(tmp_path)]
         done = subprocess.run(
-            [HOKUSAI, "infra", command, *words], check=False, capture_output=True, text=True
+            [HOKUSAI, "infra", name, *words], check=False, capture_output=True, text=True
         )
         assert done.returncode == 1
         assert "no Pulumi.yaml" in done.stdout
-        assert "hint: " in done.stdout
+        usage = "logs SERVICE" if name == "logs" else name
+        assert (
+            f"hint: Name the program's folder: {near(Path(HOKUSAI))} infra {usage} FOLDER"
+            in done.stdout
+        )
 
 
 def test_a_stack_file_that_is_missing_is_named(tmp_path: Path) -> None:
@@ -51,3 +58,33 @@ def test_a_stack_file_that_is_missing_is_named(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "There is no stack file" in done.stdout
     assert "there are Pulumi.prod.yaml" in done.stdout
+    assert "stopped" not in done.stdout
+    assert not (tmp_path / ".hokusai").exists()
+
+
+def test_a_hint_is_a_command_that_works_where_the_reader_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / ".venv/bin/hokusai"
+    program.parent.mkdir(parents=True)
+    program.write_text("")
+    program.chmod(0o700)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [str(program), "infra", "up"])
+    monkeypatch.delenv(VIA, raising=False)
+    assert command("down", tmp_path) == ".venv/bin/hokusai infra down"
+    assert command("down", tmp_path / "a b") == ".venv/bin/hokusai infra down 'a b'"
+    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+    assert command("down") == "hokusai infra down"
+    monkeypatch.setenv(VIA, "make")
+    assert command("setup", tmp_path) == "make key"
+    assert command("logs", tmp_path) == "hokusai infra logs"
+    assert command("down", Path("/elsewhere")) == "hokusai infra down /elsewhere"
+
+
+def test_help_says_how_a_one_off_command_is_built() -> None:
+    done = subprocess.run(
+        [HOKUSAI, "infra", "run", "--help"], check=True, capture_output=True, text=True
+    )
+    assert "follows its entry point" in done.stdout
+    assert "hokusai infra run api -- app.admin first-key --help" in done.stdout

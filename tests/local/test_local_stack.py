@@ -21,9 +21,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from hokusai_infra.local.leftovers import marked
+from hokusai_infra.local.wording import near
 from tests.stack import HOKUSAI, alive, start
 
 T = TypeVar("T")
+SHOWN = near(Path(HOKUSAI))
+SOCKETS = Path("/tmp")  # noqa: S108 - SeaweedFS puts them there
 PROGRAM = Path(__file__).with_name("program")
 CALLERS = {"AWS_ACCESS_KEY_ID": "callers", "AWS_PROFILE": "callers", "MY_TOKEN": "callers"}
 
@@ -55,6 +58,13 @@ def soon(check: Callable[[], T], seconds: float = 20) -> T:
                 return found
         time.sleep(0.1)
     raise AssertionError(f"not within {seconds} s")
+
+
+def sockets(tiny: "Tiny") -> list[Path]:
+    """List what the object store has put outside its folder."""
+    ports = json.loads((tiny.local / "state/ports.json").read_text())
+    wanted = [port for name, port in ports.items() if name.endswith(".grpc")]
+    return [found for port in wanted for found in SOCKETS.glob(f"seaweedfs-*-{port}.sock")]
 
 
 class Tiny:
@@ -117,6 +127,9 @@ def test_it_says_what_it_costs_then_each_step_and_what_to_copy(tiny: Tiny) -> No
     assert f"curl {tiny.front}/" in lines
     key = tiny.connection["admin_key"]
     assert f'{{"braces": "stay"}} and the key is {key}' in lines
+    assert tiny.said.count(key) == 1
+    assert lines[-2].startswith(f"All of this is in {tiny.local}/connection.json, the logs are in")
+    assert lines[-1] == f"Ctrl-C here, or `{SHOWN} infra down {tiny.folder}` elsewhere, stops it."
     assert key.startswith("hello-")
 
 
@@ -217,6 +230,7 @@ def test_a_second_up_says_that_one_is_running_and_where(tiny: Tiny) -> None:
     assert second.returncode == 1
     assert "is already running" in second.stdout
     assert tiny.front in second.stdout
+    assert f"hint: Use it (addresses and keys are in {tiny.local}/connection.json)" in second.stdout
     assert (tiny.local / "connection.json").exists()
 
 
@@ -224,7 +238,7 @@ def test_status_shows_parts_tasks_and_urls(tiny: Tiny) -> None:
     shown = infra("status", tiny.folder)
     assert shown.returncode == 0
     rows = {line.split()[0]: line.split()[1] for line in shown.stdout.splitlines()[1:]}
-    assert rows[tiny.front] == "plays"
+    assert rows[tiny.front] == "stands"
     assert {rows[name] for name in ("control-plane", "objects", "balancer")} == {"healthy"}
     assert {rows[name] for name in ("front/1", "front/2", "echo/1", "echo/2")} == {"healthy"}
 
@@ -238,6 +252,24 @@ def test_a_one_off_task_overrides_the_command_and_its_code_is_ours(tiny: Tiny) -
     assert (
         infra("run", "tiny-front", tiny.folder, "--", "-c", "raise SystemExit(7)").returncode == 7
     )
+
+
+def test_a_program_given_as_command_is_explained(tiny: Tiny) -> None:
+    done = infra("run", "front", tiny.folder, "--", "/bin/sh", "-c", "x")
+    assert done.returncode != 0
+    assert "follows the container's entry point: this ran `python /bin/sh -c x`" in done.stderr
+
+
+def test_a_healthy_start_leaves_no_error_in_the_logs(tiny: Tiny) -> None:
+    rows = [json.loads(line) for line in infra("logs", "balancer", tiny.folder).stdout.splitlines()]
+    assert [row for row in rows if row.get("level") == "error"] == []
+
+
+def test_what_precedes_a_service_runs_once_for_all_its_tasks_at_a_start(tiny: Tiny) -> None:
+    shown = infra("logs", "echo", tiny.folder, "-n", "1000").stdout
+    tasks = [json.loads(line)["task"] for line in shown.splitlines()]
+    assert tasks.count("echo/1/migrate") == 1
+    assert "echo/2/migrate" not in tasks
 
 
 def test_a_killed_task_is_restarted_and_that_is_said(tiny: Tiny) -> None:
@@ -275,8 +307,33 @@ def test_nothing_outlives_a_killed_supervisor_and_the_next_start_finds_its_state
     tiny.up.wait()
     soon(lambda: not [*marked(tiny.local)] and not alive(grandchild))
     assert not (tiny.local / "connection.json").exists()
+    assert soon(lambda: not sockets(tiny))
     tiny.start()
     assert tiny.connection == before
+
+
+def test_a_kept_result_that_is_refused_is_said_and_can_be_replaced(tiny: Tiny) -> None:
+    first = tiny.connection["admin_key"]
+    (tiny.folder / "revoked.txt").write_text(f"Bearer {first}\n")
+    assert infra("down", tiny.folder).returncode == 0
+    assert tiny.up.wait(10) == 0
+    assert not sockets(tiny)
+    tiny.start()
+    again = f"{SHOWN} infra setup {tiny.folder}"
+    assert soon(
+        lambda: f"The kept admin_key is valid no more. Make a new one: {again}" in tiny.said
+    )
+    assert first not in tiny.said
+    assert "admin_key" not in tiny.connection
+
+    done = infra("setup", tiny.folder)
+    assert done.returncode == 0, done.stdout
+    found = json.loads((tiny.local / "connection.json").read_text())
+    assert f"admin_key: {found['admin_key']}\n" in done.stdout
+    assert found["argv"] == ["setup.py", "--again"]
+    assert json.loads((tiny.local / "state/setup.json").read_text()) == {
+        name: found[name] for name in ("admin_key", "argv")
+    }
 
 
 def test_a_step_that_fails_is_named_with_its_cause_and_everything_stops(tmp_path: Path) -> None:
@@ -292,10 +349,12 @@ def test_a_step_that_fails_is_named_with_its_cause_and_everything_stops(tmp_path
     local = folder / ".hokusai/local"
     assert [*marked(local)] == []
 
-    assert "Nothing was deleted." in infra("reset", folder, say="n\n").stdout
+    refused = infra("reset", folder, say="n\n")
+    assert (refused.returncode, "Nothing was deleted." in refused.stdout) == (0, True)
     assert (local / "state/credentials.json").exists()
     assert "The local state is deleted." in infra("reset", folder, say="y\n").stdout
     assert [each.name for each in local.iterdir()] == ["lock"]
+    assert infra("reset", folder).stdout == "There is no local state to delete.\n"
 
 
 def test_a_mistake_in_the_program_is_shown_with_its_line(tmp_path: Path) -> None:

@@ -27,13 +27,13 @@ def test_a_port_is_kept_over_restarts(tmp_path: Path) -> None:
 
 
 def test_a_port_that_somebody_took_is_replaced_and_that_is_said(tmp_path: Path) -> None:
-    port = Ports(tmp_path / "ports.json").get("a")
+    port = Ports(tmp_path / "ports.json").get("name/a.localhost")
     with socket.create_server(("127.0.0.1", port)):
         again = Ports(tmp_path / "ports.json")
-        moved = again.get("a")
+        moved = again.get("name/a.localhost")
     assert moved != port
-    assert again.moved == [f"port {port} of a is taken by another program: now {moved}"]
-    assert Ports(tmp_path / "ports.json").get("a") == moved
+    assert again.moved == [f"port {port} of a.localhost is taken by another program: now {moved}"]
+    assert Ports(tmp_path / "ports.json").get("name/a.localhost") == moved
 
 
 def test_a_broken_file_of_ports_is_no_obstacle(tmp_path: Path) -> None:

@@ -36,6 +36,18 @@ def test_containers_come_after_those_they_depend_on() -> None:
     assert [each.name for each in found.containers] == ["migrate", "proxy", "web"]
 
 
+def test_what_others_await_the_end_of_is_told_from_what_runs_beside_them() -> None:
+    found = definition(
+        {"name": "web", "dependsOn": after("migrate") + after("proxy", "HEALTHY")},
+        {"name": "proxy", "dependsOn": after("migrate", "COMPLETE")},
+        {"name": "migrate", "essential": False},
+        {"name": "both"},
+        {"name": "one", "dependsOn": after("both")},
+        {"name": "two", "dependsOn": after("both", "HEALTHY")},
+    )
+    assert found.first_to_end() == {"migrate"}
+
+
 def test_a_container_that_waits_for_nobody_known_is_refused() -> None:
     with pytest.raises(StackError, match="dependsOn names ghost"):
         definition({"name": "web", "dependsOn": after("ghost")})

@@ -1,17 +1,19 @@
 """Who one is, and sessions for browsers."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from app.api.access import AnyCaller, GuardedRoute, Public
+from app.api.access import ERRORS, AnyCaller, GuardedRoute, Public
+from app.api.moments import moment
 from app.api.services import services_of
 from app.auth.verifier import Identity
 from app.errors import ConflictError
 from app.permissions import Permission, Principal
 from app.request_context import remember_principal
+from app.text import storable
 
 router = APIRouter(prefix="/auth", route_class=GuardedRoute, tags=["auth"])
 
@@ -25,11 +27,17 @@ class NoSessionError(ConflictError):
 class Caller(BaseModel):
     """A caller and what they may do."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     principal: str
     project: str
+    """The only project in which the permissions count."""
     credential: str
     """``api_key``, ``session`` or ``internal``."""
     permissions: list[Permission]
+    """``admin`` stands for all the others in ``project``, and for nothing outside of it."""
+    reach: Literal["project", "resources"]
+    """How far the permissions go: all of ``project``, or only ``resources`` in it."""
     resources: list[str]
     """What the permissions are narrowed to; empty means everything in the project."""
     expires_at: datetime | None
@@ -62,8 +70,9 @@ def _caller(identity: Identity, session_ends: float | None = None) -> Caller:
         project=principal.project,
         credential=principal.credential.name.lower(),
         permissions=sorted(principal.permissions),
-        resources=list(principal.resources),
-        expires_at=datetime.fromtimestamp(min(ends), UTC) if ends else None,
+        reach="resources" if principal.resources else "project",
+        resources=[storable(each) for each in principal.resources],
+        expires_at=moment(min(ends)) if ends else None,
     )
 
 
@@ -90,7 +99,7 @@ async def sign_in(
     return SessionMade(**caller.model_dump(), token=session.token, expires_in=expires_in)
 
 
-@router.delete("/session", status_code=204, summary="Sign out")
+@router.delete("/session", status_code=204, summary="Sign out", responses={409: ERRORS[409]})
 def sign_out(_: AnyCaller, request: Request, response: Response) -> None:
     """End this session at both endpoints, within seconds everywhere."""
     services = services_of(request)

@@ -5,8 +5,10 @@ from importlib import metadata
 from typing import Literal
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
+from app.api import docs_page
 from app.api.access import GuardedRoute, Public
 from app.api.readiness import Readiness, Verdict
 from app.api.services import services_of
@@ -75,6 +77,18 @@ async def version(_: Public, request: Request) -> Version:
         environment=settings.environment,
         configuration=_fingerprint(settings),
     )
+
+
+@router.get("/docs", include_in_schema=False, summary="What there is, for people")
+async def docs(_: Public, request: Request) -> HTMLResponse:
+    """Describe every operation."""
+    return HTMLResponse(docs_page.describe(request.app.openapi()), headers=docs_page.HEADERS)
+
+
+@router.get("/docs/errors", include_in_schema=False, summary="What each error means")
+async def errors(_: Public) -> HTMLResponse:
+    """Describe every error."""
+    return HTMLResponse(docs_page.describe_errors(), headers=docs_page.HEADERS)
 
 
 def _release() -> str:

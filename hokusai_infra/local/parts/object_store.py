@@ -16,28 +16,16 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from hokusai_infra.local.parts.credentials import OPERATOR, Credentials, Identity
-from hokusai_infra.local.process import NotReadyError, ProcessSpec, child_environment, port_open
+from hokusai_infra.local.parts.sockets import PORTS, remove_sockets
+from hokusai_infra.local.process import NotReadyError, ProcessSpec, child_environment, serves
 from hokusai_infra.local.state import StackError, write_private_text
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
-PORTS: Final = (
-    "s3",
-    "s3.grpc",
-    "master",
-    "master.grpc",
-    "volume",
-    "volume.grpc",
-    "filer",
-    "filer.grpc",
-    "admin",
-    "admin.grpc",
-)
-"""The ten TCP ports the server opens on 127.0.0.1; the caller picks a free one for each."""
+__all__ = ["PORTS", "Bucket", "ObjectStore", "Resource", "buckets_of"]
 
 _PROBE_BUCKET: Final = "local-stack-readiness"
-_SOCKETS: Final = Path("/tmp")  # noqa: S108 - where the server puts sockets, whatever TMPDIR says
 _FLAGS: Final = (
     "-disableHttp",  # or the filer serves every object without credentials
     "-ip=127.0.0.1",
@@ -139,7 +127,8 @@ class ObjectStore:
         """Create what is missing and set versioning, CORS and lifecycle (blocking, idempotent).
 
         Public access blocks and default encryption are not forwarded: the server does not know
-        the first, and answers 500 to every write after the second.
+        the first, and answers 500 to every write after the second. Nor are lifecycle rules that
+        move objects between storage classes: here is one class only.
         """
         client = self._operator
         for bucket in buckets:
@@ -153,18 +142,18 @@ class ObjectStore:
                     Bucket=bucket.name,
                     CORSConfiguration={"CORSRules": list(bucket.cors_rules)},
                 )
-            if bucket.lifecycle_rules:
+            if rules := [each for each in bucket.lifecycle_rules if "Transitions" not in each]:
                 client.put_bucket_lifecycle_configuration(
-                    Bucket=bucket.name,
-                    LifecycleConfiguration={"Rules": list(bucket.lifecycle_rules)},
+                    Bucket=bucket.name, LifecycleConfiguration={"Rules": rules}
                 )
 
     async def _ready(self) -> None:
-        await port_open(self.ports["s3"])
         await asyncio.to_thread(self._write_something)
 
     def _write_something(self) -> None:
         """Write an object: the first write makes the volumes, and a server can list before it."""
+        if not serves(self.ports["s3"]):
+            raise NotReadyError(f"nothing listens on port {self.ports['s3']}")
         try:
             try:
                 self._operator.put_object(Bucket=_PROBE_BUCKET, Key="ready", Body=b"")
@@ -193,11 +182,7 @@ class ObjectStore:
 
     def remove_sockets(self) -> None:
         """Remove what a stopped server left outside its folder; some paths cannot be set."""
-        for name in PORTS:
-            server, _, kind = name.partition(".")
-            if kind:
-                path = _SOCKETS / f"seaweedfs-{server}-grpc-{self.ports[name]}.sock"
-                path.unlink(missing_ok=True)
+        remove_sockets(self.ports)
 
 
 def buckets_of(resources: Iterable[Resource]) -> list[Bucket]:

@@ -25,12 +25,15 @@ from psycopg import sql
 from hokusai_infra.local.leftovers import start_time
 from hokusai_infra.local.process import NotReadyError, ProcessSpec, child_environment
 from hokusai_infra.local.state import StackError
+from hokusai_infra.local.wording import command
 
 SUPERUSER: Final = "rdsadmin"
 """The cluster's owner, named as on RDS, where nobody can log in as it either."""
 SOCKET: Final = ".s.PGSQL.5432"
 """Name of the socket in the data folder; connect to it from there, as the path may be too long."""
 MAJOR: Final = "18"
+MAX_CONNECTIONS: Final = 100
+"""PostgreSQL's own default."""
 
 _SOCKET_PATH_LIMIT: Final = 100
 _HBA: Final = """# Only the owner of this folder reaches the socket; the front asks for passwords.
@@ -46,7 +49,7 @@ class Postgres:
     """Data folder, ``state/postgres``; only this part writes below it."""
     master_username: str
     master_password: str
-    max_connections: int = 100
+    max_connections: int = MAX_CONNECTIONS
 
     def prepare(self) -> None:
         """Make the cluster where there is none (about 0.5 s, blocking)."""
@@ -140,7 +143,7 @@ class Postgres:
         if version != MAJOR:
             raise StackError(
                 f"{self.folder} was made by PostgreSQL {version}; this is {MAJOR}.",
-                fix="Delete the local state with `make reset`, or check out the older version.",
+                fix=f"Delete the local state ({command('reset')}), or check out the older version.",
             )
         wanted = os.getuid() if self._owner is None else self._owner.pw_uid
         if self.folder.stat().st_uid == wanted:
@@ -148,7 +151,7 @@ class Postgres:
         if self._owner is None:
             raise StackError(
                 f"{self.folder} belongs to another user, so PostgreSQL refuses it.",
-                fix="Run as the user who made it, or delete it as that user with `make reset`.",
+                fix=f"Run as the user who made it, or delete it as that user: {command('reset')}",
             )
         for path in (self.folder, *self.folder.rglob("*")):
             os.chown(path, self._owner.pw_uid, self._owner.pw_gid, follow_symlinks=False)

@@ -17,8 +17,11 @@ from pathlib import Path
 import httpx
 import uvicorn
 from moto.server import ThreadedMotoServer
+from psycopg import sql
 from pydantic import SecretStr
 
+from app.migrations import cluster, hokusai_schema
+from app.migrations.__main__ import Master
 from app.request_context import ASGIApp
 from app.settings import ApiSettings, MigrateSettings
 from hokusai_infra.local.parts.certificates import Certificates
@@ -26,6 +29,8 @@ from hokusai_infra.local.parts.postgres import SOCKET, Postgres
 from hokusai_infra.local.process import NotReadyError
 
 MASTER = "master"
+TEMPLATE = "hokusai_template"
+DROP = "drop database if exists {} with (force)"
 SSL_REQUEST = (8).to_bytes(4, "big") + (80877103).to_bytes(4, "big")
 
 
@@ -181,6 +186,8 @@ class Backend:
     postgres: Postgres
     process: subprocess.Popen[bytes]
     ca_file: Path
+    is_prepared: bool = False
+    """Whether the template of the database ``hokusai`` is made."""
 
     @classmethod
     def start(cls, folder: Path) -> "Backend":
@@ -222,12 +229,41 @@ class Backend:
 
     def clear(self) -> None:
         """Drop everything that migrations make."""
+        self.is_prepared = False
         with self.postgres.connect() as connection:
             connection.autocommit = True
-            for database in ("hokusai", "mlflow"):
-                connection.execute(f"drop database if exists {database} with (force)")
+            for database in ("hokusai", TEMPLATE, "mlflow"):
+                connection.execute(sql.SQL(DROP).format(sql.Identifier(database)))
             for role in ("hokusai_api", "hokusai_mlflow", "hokusai_owner", "mlflow_owner"):
-                connection.execute(f"drop role if exists {role}")
+                connection.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(role)))
+
+    def make_hokusai(self) -> None:
+        """Make a fresh database ``hokusai``: migrated once, and copied from then on."""
+        master, owner = Master(self.migrate_settings()), cluster.OWNERS["hokusai"]
+        if not self.is_prepared:
+            self.clear()
+            with master.connect("postgres") as connection:
+                cluster.make_roles(connection)
+                cluster.make_databases(connection)
+            hokusai_schema.upgrade(master.engine("hokusai", owner))
+            with master.connect("hokusai", owner) as connection:
+                cluster.grant_hokusai(connection)
+            self._copy("hokusai", TEMPLATE)
+            self.is_prepared = True
+            return
+        self._copy(TEMPLATE, "hokusai")
+        with master.connect("postgres") as connection:
+            cluster.make_databases(connection)
+
+    def _copy(self, source: str, target: str) -> None:
+        with self.postgres.connect() as connection:
+            connection.autocommit = True
+            connection.execute(sql.SQL(DROP).format(sql.Identifier(target)))
+            connection.execute(
+                sql.SQL("create database {} template {} owner hokusai_owner").format(
+                    sql.Identifier(target), sql.Identifier(source)
+                )
+            )
 
     def migrate_settings(self) -> MigrateSettings:
         return MigrateSettings(

@@ -77,6 +77,8 @@ def test_the_routes_that_need_no_credential_are_these() -> None:
         for method in route.methods or ()
     }
     assert public == {
+        ("GET", "/docs"),
+        ("GET", "/docs/errors"),
         ("GET", "/health"),
         ("GET", "/ready"),
         ("GET", "/version"),

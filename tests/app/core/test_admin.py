@@ -79,3 +79,25 @@ def test_a_wrong_id_or_digest_is_refused(hokusai: Backend, arguments: list[str])
 def test_an_unreachable_database_is_a_refusal(hokusai: Backend) -> None:
     with hokusai.front.away(), pytest.raises(StartRefusedError, match="database does not answer"):
         admin.first_key(hokusai.api_settings(), admin.parser().parse_args(["first-key"]))
+
+
+def test_the_id_of_a_key_that_is_or_was_anywhere_is_taken(hokusai: Backend) -> None:
+    settings = hokusai.api_settings()
+
+    def register(key_id: str, project: str, *more: str) -> None:
+        offline = admin.generate_key("local")
+        chosen = ["--key-id", key_id, "--digest", offline["digest"], "--project", project, *more]
+        admin.first_key(settings, admin.parser().parse_args(["first-key", *chosen]))
+
+    known = admin.generate_key("local")["key_id"]
+    register(known, "main")
+    for project in ("main", "other"):
+        with pytest.raises(StartRefusedError, match=f"is or was a key {known}"):
+            register(known, project, "--again")
+    hokusai.sql(
+        "insert into api_key_revocation (key_id, project, record, revoked_by, sequence)"
+        " values ('0000000000000000', 'main', '{}', 'test', 1)"
+    )
+    with pytest.raises(StartRefusedError, match="is or was a key 0000000000000000"):
+        register("0" * 16, "other")
+    register(admin.generate_key("local")["key_id"], "other")

@@ -2,63 +2,21 @@
 
 import base64
 import json
-import logging
 import time
-from collections.abc import Iterator
 from io import StringIO
 
 import boto3
 import httpx
 import pytest
-import structlog
 
-from app import admin
-from app.api.main import create_app, make_services, wrap
-from app.logs import configure_logging
+from app.api import readiness
+from app.api.main import make_services
 from app.start_gate import StartRefusedError
-from tests.app.core.parts import Backend, free_port, serving
+from app.stores import postgres
+from tests.app.core.calls import bearer, key_with
+from tests.app.core.parts import Backend
 
 pytestmark = pytest.mark.timeout(60)
-
-
-@pytest.fixture
-def logs() -> Iterator[StringIO]:
-    stream = StringIO()
-    root, before = logging.getLogger(), logging.getLogger().handlers[:]
-    configure_logging("api", stream)
-    yield stream
-    root.handlers[:] = before
-    logging.captureWarnings(capture=False)
-    structlog.reset_defaults()
-
-
-@pytest.fixture
-def admin_key(hokusai: Backend) -> str:
-    chosen = admin.parser().parse_args(["first-key"])
-    return admin.first_key(hokusai.api_settings(), chosen)["admin_key"]
-
-
-@pytest.fixture
-def api(hokusai: Backend, admin_key: str, logs: StringIO) -> Iterator[httpx.Client]:
-    assert logs
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    settings = hokusai.api_settings(api_url=url, PORT=port)
-    app = wrap(create_app(make_services(settings)), settings)
-    headers = {"Authorization": f"Bearer {admin_key}"}
-    with serving(app, port), httpx.Client(base_url=url, headers=headers, timeout=20) as client:
-        yield client
-
-
-def key_with(api: httpx.Client, *permissions: str, **more: object) -> tuple[str, str]:
-    body = {"name": "test", "permissions": list(permissions), **more}
-    made = api.post("/api/v1/keys", json=body)
-    assert made.status_code == 201, made.text
-    return made.json()["key"], made.json()["id"]
-
-
-def bearer(value: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {value}"}
 
 
 def test_whoami_says_who_where_and_what(api: httpx.Client) -> None:
@@ -70,6 +28,7 @@ def test_whoami_says_who_where_and_what(api: httpx.Client) -> None:
         "project": "main",
         "credential": "api_key",
         "permissions": ["mlflow:read", "models:read"],
+        "reach": "resources",
         "resources": ["model:churn-*"],
         "expires_at": None,
     }
@@ -109,7 +68,7 @@ def test_authentication_comes_before_the_body(api: httpx.Client) -> None:
         headers = {"Content-Type": "application/json"}
         return api.post("/api/v1/keys", content=b"{not json", headers=headers)
 
-    assert broken().status_code == 422
+    assert (broken().status_code, broken().json()["code"]) == (400, "malformed_json")
     key, _ = key_with(api, "models:read")
     api.headers["Authorization"] = f"Bearer {key}"
     denied = broken()
@@ -141,95 +100,47 @@ def test_large_bodies_are_refused_announced_or_not(api: httpx.Client) -> None:
     assert (streamed.status_code, streamed.json()["code"]) == (413, "too_large")
 
 
-def test_the_life_of_a_key(api: httpx.Client) -> None:
-    key, key_id = key_with(api, "keys:read", "keys:write")
-    listed = api.get("/api/v1/keys", headers=bearer(key)).json()["keys"]
-    assert {each["name"] for each in listed} == {"first key", "test"}
-    assert "key" not in listed[0]
-    shown = api.get(f"/api/v1/keys/{key_id}").json()
-    assert (shown["state"], shown["permissions"]) == ("active", ["keys:read", "keys:write"])
-    assert api.delete(f"/api/v1/keys/{key_id}", headers=bearer(key)).status_code == 204
-    refused = api.get("/api/v1/auth/whoami", headers=bearer(key))
-    assert (refused.status_code, refused.json()["code"]) == (401, "revoked_key")
-    shown = api.get(f"/api/v1/keys/{key_id}").json()
-    assert (shown["state"], shown["revoked_by"]) == ("revoked", f"key:{key_id}")
-    assert api.delete(f"/api/v1/keys/{key_id}").status_code == 204
-    assert api.get("/api/v1/keys/0000000000000000").status_code == 404
-    assert api.delete("/api/v1/keys/0000000000000000").status_code == 404
+FORM = "application/x-www-form-urlencoded"
+JSON = {"Content-Type": "application/json"}
 
 
-def test_a_key_that_expires(api: httpx.Client) -> None:
-    soon = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 2))
-    key, key_id = key_with(api, "models:read", expires_at=soon)
-    assert api.get("/api/v1/auth/whoami", headers=bearer(key)).json()["expires_at"] == soon
-    session = api.post("/api/v1/auth/session", json={"api_key": key}).json()
-    assert session["expires_in"] <= 2
-    time.sleep(2.1)
-    for credential in (key, session["token"]):
-        refused = api.get("/api/v1/auth/whoami", headers=bearer(credential))
-        assert (refused.status_code, refused.json()["code"]) == (401, "expired_key")
-    api.cookies.clear()
-    assert api.get(f"/api/v1/keys/{key_id}").json()["state"] == "expired"
-    past = {"name": "x", "permissions": ["models:read"], "expires_at": "2020-01-01T00:00:00Z"}
-    assert api.post("/api/v1/keys", json=past).status_code == 422
+BROKEN: list[tuple[bytes, dict[str, str], int, str]] = [
+    (b"{", JSON, 400, "malformed_json"),
+    (b'{"api_key": "\xff"}', JSON, 400, "bad_request"),
+    (b"[" * 200_000, JSON, 400, "bad_request"),
+    (b"[]", JSON, 422, "invalid_content"),
+    (b"", JSON, 422, "invalid_content"),
+    (b"null", JSON, 422, "invalid_content"),
+    (b'{"\\ud800": 1, "\\u0000": 2}', JSON, 422, "invalid_content"),
+    (b"{}", {"Content-Type": "text/plain"}, 415, "unsupported_media_type"),
+    (b"a=b", {"Content-Type": FORM}, 415, "unsupported_media_type"),
+    (b"{}", {}, 415, "unsupported_media_type"),
+]
 
 
-def test_no_key_makes_more_than_it_holds(api: httpx.Client) -> None:
-    maker, _ = key_with(
-        api,
-        "keys:write",
-        "models:read",
-        resources=["model:churn-*"],
-        expires_at="2099-01-01T00:00:00Z",
-    )
-    api.headers["Authorization"] = f"Bearer {maker}"
-
-    def attempt(*permissions: str, **more: object) -> tuple[int, str]:
-        body = {"name": "x", "permissions": list(permissions), **more}
-        answer = api.post("/api/v1/keys", json=body)
-        return answer.status_code, answer.json().get("code", "made")
-
-    inside = ["model:churn-a", "model:churn-b*"]
-    assert attempt("models:read", resources=inside) == (201, "made")
-    assert attempt("models:write", resources=inside) == (403, "exceeds_maker")
-    assert attempt("admin", resources=inside) == (403, "exceeds_maker")
-    assert attempt("models:read", resources=["model:*"]) == (403, "exceeds_maker")
-    assert attempt("models:read") == (403, "exceeds_maker")
-    assert attempt("models:read", resources=["bucket:*"]) == (422, "invalid_content")
-    late = {"resources": inside, "expires_at": "2100-01-01T00:00:00Z"}
-    assert attempt("models:read", **late) == (403, "exceeds_maker")
+def test_a_body_that_cannot_be_read_is_a_problem(api: httpx.Client) -> None:
+    for content, headers, status, code in BROKEN:
+        for path in ("/api/v1/auth/session", "/api/v1/keys"):
+            sent = headers | {"X-Request-ID": "broken-body"}
+            answer = api.post(path, content=content, headers=sent)
+            assert (answer.status_code, answer.json()["code"]) == (status, code), content[:9]
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert answer.headers["x-request-id"] == "broken-body"
+            assert answer.json()["request_id"] == "broken-body"
 
 
-def test_keys_are_listed_in_pages_that_leave_none_out(api: httpx.Client) -> None:
-    ids = {key_with(api, "models:read")[1] for _ in range(5)}
-    found: list[str] = []
-    token = None
-    while True:
-        query = {"page_size": 2} | ({"page_token": token} if token else {})
-        page = api.get("/api/v1/keys", params=query).json()
-        assert len(page["keys"]) <= 2
-        found += [each["id"] for each in page["keys"]]
-        if (token := page["next_page_token"]) is None:
-            break
-    assert found == sorted(found)
-    assert ids < set(found)
-    assert len(found) == 6
-    assert api.get("/api/v1/keys", params={"page_token": "x"}).status_code == 422
-
-
-def test_keys_of_another_project_are_not_there(api: httpx.Client, hokusai: Backend) -> None:
-    chosen = admin.parser().parse_args(["first-key", "--project", "other"])
-    theirs = admin.first_key(hokusai.api_settings(), chosen)
-    other = bearer(theirs["admin_key"])
-    deadline = time.monotonic() + 5
-    while api.get("/api/v1/auth/whoami", headers=other).status_code != 200:
-        assert time.monotonic() < deadline
-    key, key_id = key_with(api, "models:read")
-    assert api.get(f"/api/v1/keys/{key_id}", headers=other).status_code == 404
-    assert api.delete(f"/api/v1/keys/{key_id}", headers=other).status_code == 404
-    assert api.get("/api/v1/auth/whoami", headers=bearer(key)).status_code == 200
-    listed = api.get("/api/v1/keys", headers=other).json()["keys"]
-    assert [each["id"] for each in listed] == [theirs["key_id"]]
+def test_a_database_that_has_gone_silent_is_away_after_a_moment(
+    api: httpx.Client, hokusai: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "ANSWER_SECONDS", 0.3)
+    assert api.get("/api/v1/keys").status_code == 200
+    with hokusai.front.stall():
+        started = time.monotonic()
+        listed = api.get("/api/v1/keys")
+        assert time.monotonic() - started < postgres.CONNECT_TIMEOUT_SECONDS * 2 + 1.5
+    assert (listed.status_code, listed.json()["code"]) == (503, "database_unavailable")
+    assert int(listed.headers["retry-after"]) > 0
+    assert api.get("/api/v1/keys").status_code == 200
 
 
 def test_a_session_by_cookie_signs_out_for_good(api: httpx.Client) -> None:
@@ -264,8 +175,10 @@ def test_a_bad_key_makes_no_session(api: httpx.Client) -> None:
 
 
 def test_ready_names_what_is_away_health_does_not_care_and_all_recovers(
-    api: httpx.Client, hokusai: Backend
+    api: httpx.Client, hokusai: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setitem(readiness.KEEP_SECONDS, "pass", 0.3)
+
     def ready(part: str, verdict: str) -> None:
         deadline = time.monotonic() + 10
         while (answer := api.get("/ready")).json()["checks"][part] != verdict:
@@ -358,7 +271,9 @@ def test_the_description_is_complete(api: httpx.Client) -> None:
         for method, operation in operations.items():
             where = f"{method} {path}"
             assert operation["summary"], where
-            assert "503" in operation["responses"], where
+            assert {"500", "503"} <= operation["responses"].keys(), where
+            if "requestBody" in operation:
+                assert {"400", "413", "415", "422"} <= operation["responses"].keys(), where
             if "x-permission" in operation:
                 assert {"400", "401", "403"} <= operation["responses"].keys(), where
                 assert operation["security"], where
@@ -367,6 +282,8 @@ def test_the_description_is_complete(api: httpx.Client) -> None:
         for path, operations in description["paths"].items()
         if any("x-permission" in each for each in operations.values())
     }
+    reach = description["components"]["schemas"]["Caller"]["properties"]["permissions"]
+    assert "nothing outside" in reach["description"]
     assert guarded == set(description["paths"]) - {"/health", "/ready", "/version"}
 
 

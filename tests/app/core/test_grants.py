@@ -5,9 +5,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.auth.api_key import ApiKey
-from app.auth.grants import ExceedsMakerError, check_grant, check_resources, end_within
+from app.auth.grants import (
+    LONGEST_LIFE_SECONDS,
+    ExceedsMakerError,
+    StrongerKeyError,
+    check_end,
+    check_grant,
+    check_resources,
+    check_revoke,
+    end_within,
+)
+from app.auth.key_record import KeyRecord
 from app.errors import InvalidContentError
-from app.permissions import Credential, Permission, Principal, decide
+from app.permissions import WHOLE_PROJECT, Credential, Permission, Principal, decide
 from tests.app.core.keys import record_of
 
 permission_sets = st.frozensets(st.sampled_from(sorted(Permission)), max_size=4)
@@ -83,3 +93,63 @@ def test_a_key_ends_no_later_than_its_maker() -> None:
     assert end_within(ending, 50) == 50
     with pytest.raises(ExceedsMakerError):
         end_within(ending, 101)
+
+
+@given(principals, permission_sets, resource_sets)
+def test_one_may_revoke_what_one_could_have_made(
+    caller: Principal, permissions: frozenset[Permission], resources: tuple[str, ...]
+) -> None:
+    record = record_of(ApiKey.generate("local"), permissions=permissions, resources=resources)
+    try:
+        check_grant(caller, permissions, resources)
+    except ExceedsMakerError:
+        with pytest.raises(StrongerKeyError) as refused:
+            check_revoke(caller, record)
+        assert refused.value.body()["required_permission"]
+    else:
+        check_revoke(caller, record)
+    check_revoke(dataclasses.replace(caller, subject=record.subject), record)
+
+
+def test_a_key_that_cannot_be_read_is_an_admins_to_revoke() -> None:
+    record = KeyRecord.unreadable("0" * 16, "main")
+    caller = Principal(
+        subject="key:caller",
+        project="main",
+        credential=Credential.API_KEY,
+        permissions=frozenset(Permission) - {Permission.ADMIN},
+    )
+    with pytest.raises(StrongerKeyError) as refused:
+        check_revoke(caller, record)
+    assert refused.value.body()["required_permission"] == "admin"
+    check_revoke(dataclasses.replace(caller, permissions=frozenset({Permission.ADMIN})), record)
+
+
+@pytest.mark.parametrize("wanted", sorted(WHOLE_PROJECT))
+def test_who_is_narrowed_may_nothing_that_concerns_the_whole_project(wanted: Permission) -> None:
+    whole = Principal(
+        subject="key:caller",
+        project="main",
+        credential=Credential.API_KEY,
+        permissions=frozenset({wanted, Permission.ADMIN}),
+    )
+    narrowed = dataclasses.replace(whole, resources=("model:a*",))
+    assert decide(whole, wanted) is None
+    denied = decide(narrowed, wanted)
+    assert denied is not None
+    assert denied.permission == wanted
+    assert decide(narrowed, Permission.MODELS_READ, "model:ab") is None
+
+
+@pytest.mark.parametrize(("end", "good"), [(None, True), (101, True), (100, False), (0, False)])
+def test_an_end_lies_ahead_and_within_ten_years(end: int | None, *, good: bool) -> None:
+    for moment, fits in (
+        (end, good),
+        (100 + LONGEST_LIFE_SECONDS, True),
+        (101 + LONGEST_LIFE_SECONDS, False),
+    ):
+        if fits:
+            check_end(moment, 100)
+        else:
+            with pytest.raises(InvalidContentError):
+                check_end(moment, 100)

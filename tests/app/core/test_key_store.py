@@ -11,11 +11,12 @@ import boto3
 import pytest
 import sqlalchemy
 
+from app.auth import follower
 from app.auth.api_key import ApiKey
 from app.auth.key_record import KeyRecord
 from app.auth.key_store import AlreadySetUpError, KeyChangeLimitError, KeySetFullError, KeyStore
 from app.auth.verifier import Verifier
-from app.errors import ApiError, NotFoundError
+from app.errors import ApiError, InvalidContentError, NotFoundError
 from app.start_gate import StartRefusedError
 from app.stores import postgres
 from app.stores.secrets import Secrets, SecretsUnavailableError
@@ -207,13 +208,25 @@ def test_without_postgresql_keys_count_and_changes_hold_soon_after_its_return(
         wait_for(mlflow, key, "revoked_key")
 
 
-def test_a_connection_that_has_gone_silent_is_given_up(hokusai: Backend, store: KeyStore) -> None:
+def test_a_connection_that_has_gone_silent_is_given_up(
+    hokusai: Backend, store: KeyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follower, "ANSWER_SECONDS", 0.5)
     key, record = make(store)
     with process(hokusai) as api:
         assert api.directory.seconds_since_contact() < 3
+        wait_for(api, key, "ok")
+        following = api._background[0]  # type: ignore[index] # noqa: SLF001 -- the part that waits
+        deadline = time.monotonic() + 5
+        while (silent := following._connection) is None:  # noqa: SLF001
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
         with hokusai.front.stall():
-            time.sleep(6)
-            assert api.directory.seconds_since_contact() > 4
+            deadline = time.monotonic() + 5
+            while not silent.closed:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            assert api.directory.seconds_since_contact() >= 0.5
         store.revoke(record, by="test")
         assert wait_for(api, key, "revoked_key") < 5
 
@@ -241,7 +254,8 @@ def test_a_database_restored_from_a_backup_is_read_anew(hokusai: Backend, store:
         wait_for(api, lost, "ok")
         hokusai.sql(
             f"update change_sequence set value = {backup[0]};"  # noqa: S608 -- no one else's text
-            f"update api_key_set set version_id = '{backup[1]}', sequence = {backup[0]}"
+            f"update api_key_set set version_id = '{backup[1]}', sequence = {backup[0]};"
+            "notify hokusai_change"
         )
         wait_for(api, lost, "unknown_key")
         assert code_of(api, kept) == "ok"
@@ -277,11 +291,18 @@ def test_eighty_changes_a_day_are_the_limit_and_revoking_goes_on(
 
 
 def test_a_document_that_is_full_says_so(store: KeyStore) -> None:
+    for _ in range(16):
+        make(store, name="x" * 3700)
+    with pytest.raises(KeySetFullError, match=r"17 keys of project main would take .* 65536 fit"):
+        make(store, name="x" * 3700)
     make(store)
-    too_long = record_of(ApiKey.generate("local"), name="x" * 65_536)
-    with pytest.raises(KeySetFullError):
-        store.add(too_long)
-    make(store)
+
+
+def test_a_key_that_would_keep_others_out_is_refused_for_its_own_size(store: KeyStore) -> None:
+    with pytest.raises(InvalidContentError, match="4096 are allowed"):
+        make(store, resources=("model:" + "x" * 50_000,))
+    with pytest.raises(InvalidContentError, match="4096 are allowed"):
+        make(store, resources=tuple(f"model:{n}" + "\N{SNOWMAN}" * 50 for n in range(20)))
 
 
 def test_keys_that_expired_long_ago_make_room(store: KeyStore) -> None:

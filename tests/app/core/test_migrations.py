@@ -21,7 +21,7 @@ from app.stores.tables import metadata
 from hokusai_infra.local.parts.certificates import Certificates
 from tests.app.core.parts import Backend
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.timeout(120), pytest.mark.xdist_group("core-migrations")]
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +32,14 @@ def migrated(backend: Backend) -> Backend:
         runs = list(pool.map(lambda _: run(backend), range(2)))
     assert [each.returncode for each in runs] == [0, 0], runs
     return backend
+
+
+SOON = """
+import sys
+from app.migrations import __main__ as program
+program.LOCK_TIMEOUT = "300ms"
+sys.exit(program.main())
+"""
 
 
 def run(backend: Backend, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -45,7 +53,7 @@ def run(backend: Backend, *arguments: str) -> subprocess.CompletedProcess[str]:
         "HOKUSAI_MASTER_PASSWORD": settings.master_password.get_secret_value(),
     }
     return subprocess.run(
-        [sys.executable, "-m", "app.migrations", *arguments],
+        [sys.executable, *(arguments or ("-m", "app.migrations"))],
         env=environment,
         capture_output=True,
         text=True,
@@ -241,7 +249,7 @@ def test_a_lock_that_is_held_makes_migrate_fail_instead_of_hang(migrated: Backen
     holder.start()
     held.wait(10)
     try:
-        done = run(migrated)
+        done = run(migrated, "-c", SOON)
     finally:
         release.set()
         holder.join()

@@ -13,7 +13,7 @@ import pytest
 from app.auth.api_key import ApiKey
 from tests.stack import HOKUSAI, Stack
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("core-stack")]
 WITHIN_SECONDS = 5.0
 IN_A_ROW = 8
 """More requests than there are tasks, each on a connection of its own, so that all are asked."""
@@ -110,7 +110,7 @@ def test_every_form_of_a_good_credential_works_at_both(stack: Stack, endpoint: E
 
 
 def test_a_key_expires_at_both(stack: Stack) -> None:
-    ends = time.time() + 3
+    ends = time.time() + 2
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(ends))
     key, _ = make(stack, "mlflow:read", expires_at=at)
     while time.time() < ends:
@@ -152,10 +152,11 @@ def test_models_are_listed_with_the_permissions_of_the_caller(stack: Stack) -> N
     assert {each["name"] for each in listed(reader, page_size=200).json()["models"]} >= {*names}
     narrowed, _ = make(stack, "models:read", "mlflow:read", resources=[f"model:{names[0]}"])
     assert [each["name"] for each in listed(narrowed, page_size=200).json()["models"]] == names[:1]
-    for held, missing in (("mlflow:read", "models:read"), ("models:read", "mlflow:read")):
-        partial, _ = make(stack, held)
-        denied = listed(partial)
-        assert (denied.status_code, denied.json()["required_permission"]) == (403, missing)
+    enough, _ = make(stack, "models:read")
+    assert {each["name"] for each in listed(enough, page_size=200).json()["models"]} >= {*names}
+    other, _ = make(stack, "mlflow:read")
+    denied = listed(other)
+    assert (denied.status_code, denied.json()["required_permission"]) == (403, "models:read")
     first = listed(stack.admin_key, page_size=1).json()
     second = listed(stack.admin_key, page_size=1, page_token=first["next_page_token"]).json()
     assert first["models"][0]["name"] < second["models"][0]["name"]

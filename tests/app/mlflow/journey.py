@@ -118,6 +118,15 @@ def traces(client: MlflowClient) -> None:
     assert mlflow.get_trace(trace_id).info.tags["reviewed"] == "yes"
 
 
+def prompts(client: MlflowClient) -> None:
+    name = f"greeting-{NAME}"
+    mlflow.genai.register_prompt(name, "Good morning, {{name}}.")
+    prompt = mlflow.genai.load_prompt(f"prompts:/{name}/1")
+    assert prompt.format(name="Hokusai") == "Good morning, Hokusai."
+    client.set_prompt_alias(name, "current", 1)
+    assert mlflow.genai.load_prompt(f"prompts:/{name}@current").version == 1
+
+
 STEPS = (
     first_run_without_an_experiment,
     experiments,
@@ -125,6 +134,7 @@ STEPS = (
     artifacts_up_and_down,
     model_to_prediction,
     traces,
+    prompts,
 )
 
 

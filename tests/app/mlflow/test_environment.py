@@ -1,8 +1,7 @@
-import fnmatch
-
 import pytest
 
 from app.mlflow.environment import allowed_hosts, mlflow_environment
+from app.mlflow.hosts import is_own
 from app.settings import MlflowSettings
 
 
@@ -40,11 +39,15 @@ LOCAL = settings("http://127.0.0.1:41234", "http://127.0.0.1:41235")
         (LOCAL, "127.0.0.1:41234", True),
         (LOCAL, "localhost:41234", True),
         (LOCAL, "localhost", True),
+        (LOCAL, "LOCALHOST:41234", True),
+        (LOCAL, "localhost:1.evil.example", False),
+        (LOCAL, "localhost:", False),
         (LOCAL, "evil.example", False),
+        (ON_AWS, "evil.example:1.hokusai-staging.internal", False),
     ],
 )
 def test_the_hosts_that_are_this_service(where: MlflowSettings, host: str, known: bool) -> None:  # noqa: FBT001 -- a column of the table
-    assert any(fnmatch.fnmatchcase(host, each) for each in allowed_hosts(where)) is known
+    assert is_own(host, allowed_hosts(where)) is known
 
 
 def test_mlflow_finds_its_settings_and_no_password() -> None:

@@ -21,7 +21,7 @@ from tests.app.mlflow.mlflow_tables import decided, served
 
 OTHERWISE = {
     # Where this endpoint asks for something else than MLflow's own tables, and why.
-    r"/workspaces": "workspaces belong to projects",
+    r"/workspaces": "workspaces belong to projects, a list of them is a list of tenants",
     r"/gateway/": "the gateway is not offered; what it holds may be read",
     r"/prompt-optimization/jobs": "jobs do not run here",
 }

@@ -1,24 +1,21 @@
 """Artifacts over HTTP: what a client and a browser rely on, and what a task can bear."""
 
-import contextlib
 import http.client
-import json
 import os
 import socket
 import threading
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import boto3
 import psycopg
 import pytest
 
 from app.migrations import cluster
 from tests.app.mlflow.conftest import API, Caller
+from tests.app.mlflow.tasks import Task, tasks
 from tests.stack import Stack
 
 MIB = 1024 * 1024
@@ -222,70 +219,12 @@ def test_an_upload_that_breaks_off_leaves_nothing(
         for _ in range(20):
             raw.sendall(b"x" * MIB)
     deadline = time.monotonic() + 10
-    uploads = open_uploads(stack)
+    uploads = tasks(stack.folder)[0].open_uploads
     key = path.removeprefix(f"{FILES}/")
     while key in uploads():
         assert time.monotonic() < deadline, "the multipart upload is still open"
         time.sleep(0.1)
     assert left.http.get(path).status_code == 404
-
-
-def open_uploads(stack: Stack) -> Callable[[], list[str]]:
-    """List the keys of the open multipart uploads, as the task role of a running task."""
-    task = tasks(stack)[0]
-    session = boto3.Session(
-        aws_access_key_id=task.credentials["AccessKeyId"],
-        aws_secret_access_key=task.credentials["SecretAccessKey"],
-        aws_session_token=task.credentials.get("Token"),
-        region_name=task.environment["AWS_REGION"],
-    )
-    client = session.client("s3", endpoint_url=stack.s3_endpoint_url)
-    bucket = task.environment["HOKUSAI_ARTIFACT_BUCKET"]
-    return lambda: [
-        each["Key"] for each in client.list_multipart_uploads(Bucket=bucket).get("Uploads", [])
-    ]
-
-
-@dataclass(frozen=True)
-class Task:
-    """A running MLflow process."""
-
-    pid: int
-    environment: dict[str, str] = field(repr=False)
-
-    @property
-    def credentials(self) -> dict[str, str]:
-        """What the process itself gets when it asks for credentials."""
-        request = urllib.request.Request(  # noqa: S310 -- an address of this machine
-            self.environment["AWS_CONTAINER_CREDENTIALS_FULL_URI"],
-            headers={"Authorization": self.environment["AWS_CONTAINER_AUTHORIZATION_TOKEN"]},
-        )
-        with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 -- the same
-            found: dict[str, str] = json.load(response)
-        return found
-
-    def memory(self, name: str) -> float:
-        """Read ``VmRSS`` or ``VmHWM`` in MiB."""
-        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
-            if line.startswith(name):
-                return int(line.split()[1]) / 1024
-        raise AssertionError(f"no {name}")
-
-    def forget_peak(self) -> None:
-        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
-
-
-def tasks(stack: Stack) -> list[Task]:
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            command = (folder / "cmdline").read_bytes().split(b"\0")
-            if b"app.mlflow" in command and (folder / "cwd").readlink() == stack.folder:
-                pairs = (folder / "environ").read_bytes().decode().split("\0")
-                environment = dict(each.split("=", 1) for each in pairs if "=" in each)
-                found.append(Task(int(folder.name), environment))
-    assert found, "no MLflow process of this stack was found"
-    return found
 
 
 @dataclass(frozen=True)
@@ -298,9 +237,7 @@ class Transfers:
     size: int
 
     def connect(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection(
-            "127.0.0.1", int(self.task.environment["PORT"]), timeout=600
-        )
+        return http.client.HTTPConnection("127.0.0.1", self.task.port, timeout=600)
 
     def headers(self, **more: str) -> dict[str, str]:
         host = urlsplit(self.task.environment["HOKUSAI_MLFLOW_URL"]).netloc
@@ -353,7 +290,7 @@ def test_four_transfers_of_1_gib_each_way_fit_into_100_mib(
     stack: Stack, left: Caller, logged: Logged
 ) -> None:
     folder = logged.routes["api"][0].replace("/data.bin", "/large")
-    transfers = Transfers(tasks(stack)[0], left.key, folder, 1024 * MIB)
+    transfers = Transfers(tasks(stack.folder)[0], left.key, folder, 1024 * MIB)
     extra, _ = transfers.four_at_once(transfers.upload)
     assert extra < 100
     extra, first_byte = transfers.four_at_once(transfers.download)
@@ -366,7 +303,7 @@ def test_what_goes_through_leaves_no_file_behind(
     left: Caller, stack: Stack, logged: Logged
 ) -> None:
     path, _ = logged.routes["api"]
-    folders = {Path(each.environment["TMPDIR"]) for each in tasks(stack)}
+    folders = {Path(each.environment["TMPDIR"]) for each in tasks(stack.folder)}
     left.http.put(path.replace("data.bin", "twelve"), content=os.urandom(12 * MIB))
     run_id = logged.run["run_id"]
     assert len(left.get("/get-artifact", run_id=run_id, path="twelve").content) == 12 * MIB

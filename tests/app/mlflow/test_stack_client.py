@@ -24,6 +24,7 @@ STEPS = (
     "artifacts_up_and_down",
     "model_to_prediction",
     "traces",
+    "prompts",
 )
 
 

@@ -111,8 +111,8 @@ def test_hole_1_workspaces_are_not_for_callers(
     assert "left" not in response.json()["message"].replace("/left", "")
 
 
-@pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE"])
-def test_hole_1_not_even_an_admin_changes_workspaces(stack: Stack, method: str) -> None:
+@pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "DELETE"])
+def test_hole_1_workspaces_are_not_even_for_an_admin(stack: Stack, method: str) -> None:
     path = "" if method == "POST" else "/left"
     response = httpx.request(
         method,
@@ -249,7 +249,9 @@ def test_hole_6_nothing_is_linked_to_what_is_anothers(
         ),
     ):
         assert is_unknown(response), response.text
-    right.post(f"{API}/traces/link-to-run", trace_ids=[lefts.trace], run_id=run_id)
+    assert is_unknown(
+        right.post(f"{API}/traces/link-to-run", trace_ids=[lefts.trace], run_id=run_id)
+    )
     for table, column in (("inputs", "destination_id"), ("entity_associations", "source_id")):
         found = database.execute(
             f"select count(*) from {table} where {column} = any(%s) and"  # noqa: S608 -- names of this test

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from mlflow.entities import Metric
+from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.store.tracking.sqlalchemy_workspace_store import WorkspaceAwareSqlAlchemyStore
 from mlflow.utils.workspace_context import ServerWorkspaceContext
@@ -92,6 +92,21 @@ def test_both_tables_end_up_equal(pair: Pair, batches: list[list[Metric]]) -> No
         pair.ours.log_batch(by_us, batch, [], [])
     assert pair.rows(HISTORY, by_us) == pair.rows(HISTORY, by_mlflow)
     assert pair.rows(LATEST, by_us) == pair.rows(LATEST, by_mlflow)
+
+
+def test_a_batch_of_everything_is_written_whole(pair: Pair) -> None:
+    run_id = pair.new_run()
+    metrics, params, tags = [Metric("a", 1.0, 0, 0)], [Param("p", "1")], [RunTag("t", "x")]
+    pair.ours.log_batch(run_id, metrics, params, tags)
+    data = pair.stock.get_run(run_id).data
+    assert (data.metrics, data.params, data.tags["t"]) == ({"a": 1.0}, {"p": "1"}, "x")
+
+
+def test_more_than_1000_metrics_at_once_are_refused_as_mlflow_does(pair: Pair) -> None:
+    run_id = pair.new_run()
+    for store in (pair.stock, pair.ours):
+        with pytest.raises(MlflowException, match="1000 metrics"):
+            store.log_batch(run_id, [Metric(f"m{n}", 1.0, 0, 0) for n in range(1001)], [], [])
 
 
 @pytest.mark.parametrize(

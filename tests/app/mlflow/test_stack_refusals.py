@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from app.mlflow.routes import WANTED, Access, read_table
-from tests.app.mlflow.conftest import Caller, Callers
+from tests.app.mlflow.conftest import Caller
 from tests.app.mlflow.mlflow_tables import Served, served
 from tests.stack import Stack
 
@@ -109,22 +109,6 @@ def test_with_a_credential_an_odd_spelling_reaches_no_route(
     status, body = ask(raw, "GET", path, left.key)
     assert status in {400, 404}
     assert '"error_code"' in body
-
-
-@pytest.mark.parametrize(
-    ("permission", "path"),
-    [
-        ("mlflow:admin", "/api/2.0/mlflow/webhooks"),
-        ("admin", "/api/3.0/mlflow/workspaces"),
-    ],
-)
-def test_what_asks_for_more_is_open_to_who_holds_it(
-    callers: Callers, left: Caller, permission: str, path: str
-) -> None:
-    assert left.get(path).status_code == 403
-    holder = callers.of("left", permission)
-    assert holder.get(path).status_code == 200
-    holder.http.close()
 
 
 def test_errors_have_mlflows_shape_and_a_request_id(left: Caller) -> None:

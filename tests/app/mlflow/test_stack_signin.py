@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+import time
 from collections.abc import Iterator
 
 import httpx
@@ -153,3 +154,21 @@ def test_the_page_is_served_under_its_public_name(stack: Stack, browser: httpx.C
     assert sent.status_code in {303, 403}
     if sent.status_code == 303:
         assert sent.headers["location"] == f"{stack.mlflow_url}/sign-in?next=/x"
+
+
+def test_signing_out_ends_the_session_itself(browser: httpx.Client, left: Caller) -> None:
+    cookie = sign_in(browser, left.key).headers["set-cookie"].partition(";")[0]
+    kept = {"Cookie": cookie, "Host": browser.base_url.netloc.decode()}
+    assert httpx.get(f"{browser.base_url}/version", headers=kept).status_code == 200
+    origin = {"Origin": str(browser.base_url).rstrip("/")}
+    assert browser.post("/sign-out", headers=origin).status_code == 303
+    deadline = time.monotonic() + 5
+    while httpx.get(f"{browser.base_url}/version", headers=kept).status_code != 401:
+        assert time.monotonic() < deadline, "a copy of the cookie still works"
+        time.sleep(0.1)
+
+
+def test_a_text_too_long_for_a_key_is_told_on_the_page(browser: httpx.Client) -> None:
+    refused = sign_in(browser, "h" * 100_000)
+    assert refused.status_code == 413
+    assert "too long" in refused.text

@@ -305,7 +305,13 @@ def test_mlflow_refuses_to_be_too_small_and_says_how_many_connections_it_wants()
 
 
 def test_the_api_says_how_its_first_key_is_made() -> None:
-    args = ApiServiceArgs(**STATED, connections_a_pool=8, setup_command=["first-key"])
+    args = ApiServiceArgs(
+        **STATED,
+        connections_a_pool=8,
+        setup_command=["first-key"],
+        setup_again_command=["first-key", "--again"],
+        setup_check={"url": "https://shop.test/whoami", "bearer": "key"},
+    )
 
     def main() -> None:
         service = ApiService("api", args)
@@ -316,4 +322,6 @@ def test_the_api_says_how_its_first_key_is_made() -> None:
         "task_definition": "test-shop",
         "container": "api",
         "command": ["first-key"],
+        "again": ["first-key", "--again"],
+        "check": {"url": "https://shop.test/whoami", "bearer": "key"},
     }

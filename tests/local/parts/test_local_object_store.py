@@ -165,7 +165,12 @@ def test_buckets_are_read_from_the_recorded_resources(parts: Parts) -> None:
                         "status": "Enabled",
                         "noncurrentVersionExpiration": {"noncurrentDays": 90},
                         "abortIncompleteMultipartUpload": {"daysAfterInitiation": 7},
-                    }
+                    },
+                    {
+                        "id": "colder",
+                        "status": "Enabled",
+                        "transitions": [{"days": 0, "storageClass": "INTELLIGENT_TIERING"}],
+                    },
                 ],
             },
         ),
@@ -186,10 +191,18 @@ def test_buckets_are_read_from_the_recorded_resources(parts: Parts) -> None:
         "NoncurrentVersionExpiration": {"NoncurrentDays": 90},
         "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
     }
+    colder = {
+        "Filter": {},
+        "ID": "colder",
+        "Status": "Enabled",
+        "Transitions": [{"Days": 0, "StorageClass": "INTELLIGENT_TIERING"}],
+    }
     cors = {"AllowedMethods": ["GET"], "AllowedOrigins": ["https://a.b"]}
     assert found == [
         Bucket(name="graph-bare"),
-        Bucket(name="graph-data", versioned=True, cors_rules=(cors,), lifecycle_rules=(rule,)),
+        Bucket(
+            name="graph-data", versioned=True, cors_rules=(cors,), lifecycle_rules=(rule, colder)
+        ),
     ]
     parts.store.make_buckets(found)
     parts.store.make_buckets(found)

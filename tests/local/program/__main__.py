@@ -171,5 +171,11 @@ pulumi.export("echo_url", f"https://echo.{domain}")
 pulumi.export("bucket", bucket.bucket)
 pulumi.export(
     "setup_task",
-    {"task_definition": "tiny-front", "container": "front", "command": ["setup.py"]},
+    {
+        "task_definition": "tiny-front",
+        "container": "front",
+        "command": ["setup.py"],
+        "again": ["setup.py", "--again"],
+        "check": {"url": f"https://front.{domain}/whoami", "bearer": "admin_key"},
+    },
 )

@@ -8,8 +8,15 @@ import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
 
 PORT = int(os.environ["PORT"])
+
+
+def revoked() -> list[str]:
+    """List the headers that are refused."""
+    file = Path("revoked.txt")
+    return file.read_text().splitlines() if file.exists() else []
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -33,6 +40,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             Handler.sick = True
         elif self.path == "/slowly":
             self.stream(3)
+            return
+        elif self.path == "/whoami" and self.headers["Authorization"] in revoked():
+            self.answer(401, {})
             return
         elif self.path == "/health" and Handler.sick:
             self.answer(503, {"status": "sick"})
