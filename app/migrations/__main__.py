@@ -6,6 +6,7 @@ at once. ``--unhurried`` lifts the time limits, for the one-off task that upgrad
 
 import contextlib
 import signal
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -159,6 +160,7 @@ def _migrate_mlflow(master: Master, found: Found) -> None:
     state = found.mlflow
     if state.revision == MLFLOW_REVISION and state.compatible_from is not None:
         return
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # read when MLflow is imported
     from app.migrations import mlflow_schema  # noqa: PLC0415 -- MLflow only when needed
 
     if state.revision is not None and state.is_ahead(mlflow_schema.known_revisions()):

@@ -123,9 +123,9 @@ class LocalAnswers:
         return id_, outputs
 
     def _client(self, service: Literal["iam", "kms", "secretsmanager"]) -> Any:  # noqa: ANN401 - boto3 makes it
-        with self._lock:  # boto3's default session is not made for threads
+        with self._lock:
             if service not in self._clients:
-                self._clients[service] = boto3.client(
+                self._clients[service] = boto3.session.Session().client(
                     service, endpoint_url=self.endpoint, region_name=self.region
                 )
             return self._clients[service]
