@@ -5,8 +5,8 @@ at once. ``--unhurried`` lifts the time limits, for the one-off task that upgrad
 """
 
 import contextlib
-import signal
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator

@@ -8,13 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.stack import ROOT, Stack, alive, copy_program, start, stop
+from tests.journeys.conftest import Running
+from tests.stack import Stack, alive, start, stop
 
 pytestmark = [pytest.mark.xdist_group("survival"), pytest.mark.timeout(240)]
 SEARCH = "/api/2.0/mlflow/experiments/search?max_results=1"
@@ -34,34 +34,6 @@ def processes(folder: Path) -> dict[str, int]:
     """Name what runs, as ``hokusai infra status`` does."""
     found = json.loads((folder / ".hokusai/local/run.json").read_text())
     return {each["name"]: each["pid"] for each in found["processes"]}
-
-
-@dataclass
-class Running:
-    """A stack of its own, whose parts a test may hurt."""
-
-    up: "subprocess.Popen[str]"
-    stack: Stack
-
-    def ask(self, path: str, key: str | None = None, seconds: float = 15) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {key or self.stack.admin_key}"}
-        return httpx.get(f"{self.stack.mlflow_url}{path}", headers=headers, timeout=seconds)
-
-    def ready(self) -> dict[str, str]:
-        answer = httpx.get(f"{self.stack.api_url}/ready", timeout=15)
-        if answer.headers.get("content-type") != "application/json":
-            return {"load balancer": "no task"}
-        checks: dict[str, str] = answer.json()["checks"]
-        return checks
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Running]:
-    folder = copy_program(ROOT / ".hokusai" / "tests" / "survival")
-    found = Running(start(folder, tasks=1), Stack.read(folder))
-    yield found
-    stop(found.up.pid)
-    found.up.wait()
 
 
 def eventually(holds: Callable[[], bool], seconds: float) -> None:

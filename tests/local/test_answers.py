@@ -140,7 +140,9 @@ def test_what_is_asked_at_once_is_made_once(answers: LocalAnswers) -> None:
 
 
 def value(control_plane: ControlPlane, secret: str) -> str:
-    client = boto3.session.Session().client("secretsmanager", endpoint_url=control_plane.url, region_name=REGION)
+    client = boto3.session.Session().client(
+        "secretsmanager", endpoint_url=control_plane.url, region_name=REGION
+    )
     return client.get_secret_value(SecretId=secret)["SecretString"]
 
 
@@ -152,7 +154,9 @@ def test_a_value_is_put_once_and_not_back_over_a_later_one(
     answers(first)
     assert value(control_plane, arn) == "first"
 
-    client = boto3.session.Session().client("secretsmanager", endpoint_url=control_plane.url, region_name=REGION)
+    client = boto3.session.Session().client(
+        "secretsmanager", endpoint_url=control_plane.url, region_name=REGION
+    )
     client.put_secret_value(SecretId=arn, SecretString="by the application")
     again(answers)(first)
     assert value(control_plane, arn) == "by the application"

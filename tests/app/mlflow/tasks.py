@@ -2,15 +2,19 @@
 
 import contextlib
 import json
+import socket
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import boto3
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
+
+from tests.stack import Stack
 
 
 @dataclass(frozen=True)
@@ -73,3 +77,14 @@ def tasks(program: Path) -> list[Task]:
                 found.append(Task(int(folder.name), environment))
     assert found, f"no MLflow process runs from {program}"
     return found
+
+
+def begin_upload(stack: Stack, key: str, path: str, length: int) -> socket.socket:
+    task = tasks(stack.folder)[0]
+    host = urlsplit(task.environment["HOKUSAI_MLFLOW_URL"]).netloc
+    raw = socket.create_connection(("127.0.0.1", task.port), timeout=30)
+    raw.sendall(
+        f"PUT {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {key}\r\n"
+        f"Content-Length: {length}\r\n\r\n".encode()
+    )
+    return raw

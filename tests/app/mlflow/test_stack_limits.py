@@ -2,16 +2,12 @@
 
 import gzip
 import os
-import socket
-import time
-from contextlib import ExitStack
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 
 from tests.app.mlflow.conftest import API, Caller
-from tests.app.mlflow.tasks import tasks
+from tests.app.mlflow.tasks import begin_upload
 from tests.stack import Stack
 
 MIB = 1024 * 1024
@@ -65,46 +61,11 @@ def test_an_upload_has_a_sensible_number_of_parts(left: Caller, folder: str, par
     assert asked.status_code == 400, asked.text
 
 
-def begin_upload(stack: Stack, left: Caller, path: str, length: int) -> socket.socket:
-    task = tasks(stack.folder)[0]
-    host = urlsplit(task.environment["HOKUSAI_MLFLOW_URL"]).netloc
-    raw = socket.create_connection(("127.0.0.1", task.port), timeout=30)
-    raw.sendall(
-        f"PUT {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {left.key}\r\n"
-        f"Content-Length: {length}\r\n\r\n".encode()
-    )
-    return raw
-
-
 def test_a_length_that_does_not_fit_is_refused_before_the_body(
     stack: Stack, left: Caller, folder: str
 ) -> None:
-    with begin_upload(stack, left, f"{FILES}/{folder}/huge", 100 * GIB) as raw:
+    with begin_upload(stack, left.key, f"{FILES}/{folder}/huge", 100 * GIB) as raw:
         assert raw.recv(100).startswith(b"HTTP/1.1 413")
-
-
-def test_a_length_that_is_only_claimed_takes_no_memory(
-    stack: Stack, left: Caller, folder: str
-) -> None:
-    task = tasks(stack.folder)[0]
-    task.forget_peak()
-    before = task.memory("VmRSS")
-    block = os.urandom(MIB)
-    with ExitStack() as open_uploads:
-        uploads = [
-            open_uploads.enter_context(
-                begin_upload(stack, left, f"{FILES}/{folder}/claimed-{n}", 97 * GIB)
-            )
-            for n in range(4)
-        ]
-        for _ in range(64):
-            for each in uploads:
-                each.sendall(block)
-        assert task.memory("VmHWM") - before < 100
-    deadline = time.monotonic() + 20
-    while any("claimed-" in each for each in task.open_uploads()):
-        assert time.monotonic() < deadline, "a multipart upload is still open"
-        time.sleep(0.1)
 
 
 def test_a_question_is_no_larger_than_4_mib(left: Caller) -> None:
@@ -119,31 +80,3 @@ def test_the_port_of_the_host_is_a_number(stack: Stack, left: Caller) -> None:
     for host, status in ((f"localhost:{port}", 200), ("localhost:1.evil.example", 403)):
         response = left.http.get("/version", headers={"Host": host})
         assert response.status_code == status, host
-
-
-def test_bodies_that_many_send_at_once_are_refused_with_a_time_to_try_again(
-    stack: Stack, left: Caller, folder: str
-) -> None:
-    length = 200 * MIB
-    with ExitStack() as held:
-        first = [
-            held.enter_context(begin_upload(stack, left, f"{FILES}/{folder}/held-{n}", length))
-            for n in range(17)
-        ]
-        for each in first:
-            each.sendall(b"x")
-        time.sleep(1)
-        with begin_upload(stack, left, f"{FILES}/{folder}/one-more", length) as raw:
-            answer = raw.recv(1000).lower()
-    assert answer.startswith(b"http/1.1 503")
-    assert b"retry-after" in answer
-    deadline = time.monotonic() + 10
-    while True:
-        stored = httpx.put(
-            f"{stack.mlflow_url}{FILES}/{folder}/after",
-            content=b"x",
-            headers={"Authorization": f"Bearer {left.key}"},
-        )
-        if stored.status_code == 200 or time.monotonic() > deadline:
-            break
-    assert stored.status_code == 200, stored.text
