@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,11 +23,12 @@ from typing import Final
 import psycopg
 from psycopg import sql
 
-from hokusai_infra.local.leftovers import start_time
+from hokusai_infra.local.leftovers import send, start_time
 from hokusai_infra.local.process import NotReadyError, ProcessSpec, child_environment
 from hokusai_infra.local.state import StackError
 from hokusai_infra.local.wording import command
 
+ORPHAN_SECONDS: Final = 5
 SUPERUSER: Final = "rdsadmin"
 """The cluster's owner, named as on RDS, where nobody can log in as it either."""
 SOCKET: Final = ".s.PGSQL.5432"
@@ -59,6 +61,8 @@ class Postgres:
             self._initialize()
         self._write_hba()
         self._drop_stale_locks()
+        if not (self.folder / "postmaster.pid").exists():
+            self._end_orphans()
 
     def process(self) -> ProcessSpec:
         """Describe the server; ready means that the master role and ``rds_iam`` exist too."""
@@ -178,6 +182,20 @@ class Postgres:
             if start_time(pid) is None or _works_elsewhere(pid, self.folder):
                 lock.unlink(missing_ok=True)
 
+    def _end_orphans(self) -> None:
+        """End what a server that was killed has left, and wait until it is gone.
+
+        Its processes notice on their own, but only after a while, and until then they hold its
+        shared memory, with which no other server starts.
+        """
+        deadline = time.monotonic() + ORPHAN_SECONDS
+        while orphans := [*_working_in(self.folder)]:
+            for pid in orphans:
+                send(pid, signal.SIGKILL)
+            if time.monotonic() > deadline:
+                return
+            time.sleep(0.05)
+
     @property
     def _environment(self) -> dict[str, str]:
         return child_environment(self.folder.parent / "home" / "postgres")
@@ -250,6 +268,20 @@ def _binary(name: str) -> Path:
             fix="Install hokusai-infra with its extra `local`.",
         )
     return Path(found.origin).parent / f"pginstall{MAJOR}" / "bin" / name
+
+
+def _working_in(folder: Path) -> Iterator[int]:
+    """Find processes of a server by what PostgreSQL makes each of them: at work in the folder."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        pid = int(entry.name)
+        with contextlib.suppress(OSError):
+            named = (entry / "comm").read_text(encoding="utf-8", errors="replace").strip()
+            if (
+                named == "postgres"
+                and start_time(pid) is not None
+                and (entry / "cwd").readlink() == folder.resolve()
+            ):
+                yield pid
 
 
 def _works_elsewhere(pid: int, folder: Path) -> bool:
