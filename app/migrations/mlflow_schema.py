@@ -28,7 +28,7 @@ def upgrade(engine: sqlalchemy.Engine, *, empty: bool) -> None:
 def known_revisions() -> frozenset[str]:
     """List every revision that this MLflow can upgrade from."""
     from alembic.script import ScriptDirectory  # noqa: PLC0415 -- see above
-    from mlflow.store.db import utils  # noqa: PLC0415
+    from mlflow.store.db import utils  # noqa: PLC0415 -- the same
 
-    scripts = ScriptDirectory.from_config(utils._get_alembic_config(""))  # noqa: SLF001
+    scripts = ScriptDirectory.from_config(utils._get_alembic_config(""))  # noqa: SLF001 -- its only way
     return frozenset(each.revision for each in scripts.walk_revisions())

@@ -152,7 +152,7 @@ def _namespace(graph: RecordedGraph, entry: Recorded) -> str:
 
 def _port(graph: RecordedGraph, service: Recorded) -> int:
     """Port of the only container that maps one: Cloud Map's A records carry none."""
-    import json  # noqa: PLC0415
+    import json  # noqa: PLC0415 - only where Cloud Map is used
 
     definition = graph.by_arn(
         "aws:ecs/taskDefinition:TaskDefinition", service.get("taskDefinition")

@@ -65,8 +65,8 @@ def main() -> None:
 
 def _run(request: Request) -> None:
     from hokusai_infra.local.answers import Database, LocalAnswers  # noqa: PLC0415 - after gc
-    from hokusai_infra.local.state import write_private  # noqa: PLC0415
-    from hokusai_infra.recorder import record  # noqa: PLC0415
+    from hokusai_infra.local.state import write_private  # noqa: PLC0415 - the same
+    from hokusai_infra.recorder import record  # noqa: PLC0415 - the same
 
     answers = LocalAnswers(
         request.account_id,
@@ -92,7 +92,7 @@ def _wait_for(url: str, seconds: float = 30) -> None:
 
 def _explain(error: Exception, program: Path) -> None:
     """Write the error, and the lines of the program that led to it."""
-    import traceback  # noqa: PLC0415
+    import traceback  # noqa: PLC0415 - on failure only
 
     frames = [
         frame

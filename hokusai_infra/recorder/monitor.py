@@ -92,13 +92,13 @@ class Monitor(MockMonitor):
                 self.outputs, self.secret_outputs = outputs, secret
         return empty_pb2.Empty()
 
-    def ReadResource(self, request: resource_pb2.ReadResourceRequest) -> NoReturn:  # noqa: N802
+    def ReadResource(self, request: resource_pb2.ReadResourceRequest) -> NoReturn:  # noqa: N802 (gRPC)
         """Refuse: what a program reads, a recording cannot know."""
         raise ValueError(
             f"{request.type} {request.name!r} is read from the cloud: pass its values in by config"
         )
 
-    def Invoke(self, request: resource_pb2.ResourceInvokeRequest) -> NoReturn:  # noqa: N802
+    def Invoke(self, request: resource_pb2.ResourceInvokeRequest) -> NoReturn:  # noqa: N802 (gRPC)
         """Refuse: a look-up makes a program depend on who runs it."""
         raise ValueError(f"{request.tok} asks the cloud: pass the value in by config instead")
 
