@@ -1,6 +1,6 @@
 """What a stack file may say, the names that follow from it, and what the stack gives back."""
 
-from typing import Literal, Self, TypedDict
+from typing import Annotated, Literal, Self, TypedDict
 
 import pulumi
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -10,12 +10,22 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
-class EgressSection(_Section):
-    """``network.egress:`` in a stack file."""
+class NatGatewaySection(_Section):
+    """``network.egress:`` in a stack file, where AWS runs the way out."""
 
     kind: Literal["nat_gateway"]
     per_zone: bool
     """One in each zone, so that a zone that fails takes no other along; else one."""
+
+
+class NatInstanceSection(_Section):
+    """``network.egress:`` in a stack file, where an instance of one's own is the way out."""
+
+    kind: Literal["nat_instance"]
+    per_zone: bool
+    """One in each zone, so that a zone that fails takes no other along; else one."""
+    instance_type: str = "t4g.nano"
+    """An ARM type, for the image is Amazon Linux 2023 for ARM."""
 
 
 class NetworkSection(_Section):
@@ -25,8 +35,48 @@ class NetworkSection(_Section):
     """Private IPv4 range of the VPC."""
     zones: list[str] = Field(min_length=2)
     """Letters of the availability zones; load balancer and database need two."""
-    egress: EgressSection
+    egress: Annotated[NatGatewaySection | NatInstanceSection, Field(discriminator="kind")]
     """How tasks reach the internet."""
+    flow_logs: Literal["ALL", "REJECT"] = "REJECT"
+    """Which connections are written to the log bucket."""
+
+
+class Route53Section(_Section):
+    """``dns:`` in a stack file, where Route 53 of this account has the domain."""
+
+    kind: Literal["route53"]
+    hosted_zone_id: str
+    """Zone of ``domain``; records and certificate are made in it."""
+
+
+class ElsewhereSection(_Section):
+    """``dns:`` in a stack file, where somebody else has the domain: records are made by hand."""
+
+    kind: Literal["elsewhere"]
+
+
+class NoDnsSection(_Section):
+    """``dns:`` in a stack file of a laptop: neither records nor HTTPS."""
+
+    kind: Literal["none"]
+
+
+class WafSection(_Section):
+    """``waf:`` in a stack file."""
+
+    requests_a_source: int = Field(default=10_000, ge=100)
+    """Requests of one IP address in five minutes, beyond which it is blocked."""
+
+
+class NightSection(_Section):
+    """``night:`` in a stack file: when nothing of it runs."""
+
+    stop: str
+    """When tasks and database stop: ``cron(…)`` of six fields, as EventBridge Scheduler has it."""
+    start: str
+    """When they start again."""
+    timezone: str = "UTC"
+    """IANA name of the time zone of both."""
 
 
 class DatabaseSection(_Section):
@@ -65,13 +115,16 @@ class StackConfig(_Section):
     """All of ``hokusai:stack`` in ``Pulumi.<stack>.yaml``, and the region of ``aws:region``."""
 
     environment: Literal["local", "staging", "prod"]
+    """What holds here: kinds of key, and how much is protected."""
+    label: str = Field(default="", pattern=r"^([a-z][a-z0-9]{0,11})?$")
+    """Part of all names: tells a second stack of this environment in one account apart."""
     account_id: str = Field(pattern=r"^\d{12}$")
     """The one account that this stack may touch; the AWS provider refuses every other."""
     region: str
     domain: str
     """The services answer at ``api.<domain>`` and ``mlflow.<domain>``."""
-    hosted_zone_id: str | None = None
-    """Route 53 zone of ``domain``; without one there is neither certificate nor HTTPS."""
+    dns: Annotated[Route53Section | ElsewhereSection | NoDnsSection, Field(discriminator="kind")]
+    """Who has the domain."""
     image: str
     """The image of both services, by digest wherever it is pulled from a registry."""
     git_sha: str = "unknown"
@@ -79,6 +132,13 @@ class StackConfig(_Section):
     protect_data: bool
     """Refuse to delete database and buckets, and leave a snapshot of a deleted database."""
     log_days: int
+    """Days that the services' logs are kept in CloudWatch."""
+    access_log_days: int = Field(default=365, ge=30)
+    """Days that access and flow logs are kept in the log bucket."""
+    waf: WafSection | None = None
+    """Web application firewall in front of the load balancer."""
+    night: NightSection | None = None
+    """When nothing runs, to save money."""
     network: NetworkSection
     database: DatabaseSection
     api: ServiceSection
@@ -92,6 +152,8 @@ class StackConfig(_Section):
             "network.egress.per_zone": self.network.egress.per_zone,
             "api.min_tasks of 2 or more": self.api.min_tasks > 1,
             "mlflow.min_tasks of 2 or more": self.mlflow.min_tasks > 1,
+            "waf": self.waf is not None,
+            "no night": self.night is None,
         }
         missing = [name for name, is_so in wanted.items() if not is_so]
         if self.environment == "prod" and missing:
@@ -102,8 +164,11 @@ class StackConfig(_Section):
     def _the_internet_sees_https_and_a_pinned_image(self) -> Self:
         if self.environment == "local":
             return self
-        if self.hosted_zone_id is None:
-            raise ValueError(f"{self.environment} needs hosted_zone_id, or keys travel in clear")
+        if self.dns.kind == "none":
+            raise ValueError(
+                f"{self.environment} with dns.kind none would send keys in clear: "
+                "take route53, or elsewhere"
+            )
         if not self.image_digest.startswith("sha256:"):
             raise ValueError(f"image {self.image!r}: pin it as <repository>@sha256:<digest>")
         return self
@@ -119,17 +184,26 @@ class StackConfig(_Section):
         """Digest that the image is pinned by."""
         return self.image.partition("@")[2] or "unknown"
 
+    @property
+    def _stack(self) -> str:
+        return "-".join(filter(None, (self.environment, self.label)))
+
+    @property
+    def hosted_zone_id(self) -> str | None:
+        """Zone to make records in, where there is one."""
+        return self.dns.hosted_zone_id if self.dns.kind == "route53" else None
+
     def name(self, role: str = "") -> str:
-        """Name something of this environment, unique in its account and region."""
-        return "-".join(filter(None, ("hokusai", self.environment, role)))
+        """Name something of this stack, unique in its account and region."""
+        return "-".join(filter(None, ("hokusai", self._stack, role)))
 
     def global_name(self, role: str) -> str:
         """Name something whose name is shared with all of AWS."""
-        return f"hokusai-{role}-{self.environment}-{self.account_id}"
+        return f"hokusai-{role}-{self._stack}-{self.account_id}"
 
     def secret_name(self, role: str) -> str:
         """Name a secret, or with a trailing slash a family of secrets."""
-        return f"hokusai/{self.environment}/{role}"
+        return f"hokusai/{self._stack}/{role}"
 
     def host(self, service: str) -> str:
         """Public host name of a service."""

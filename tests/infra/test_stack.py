@@ -34,6 +34,7 @@ def test_the_file_s_name_is_its_environment(stack: str) -> None:
         ("network.egress.per_zone", False),
         ("api.min_tasks", 1),
         ("mlflow.min_tasks", 1),
+        ("waf", None),
     ],
 )
 def test_a_prod_that_a_mistake_or_a_zone_takes_down_does_not_load(path: str, value: object) -> None:
@@ -48,7 +49,7 @@ def test_a_prod_that_a_mistake_or_a_zone_takes_down_does_not_load(path: str, val
 @pytest.mark.parametrize(
     ("path", "value", "says"),
     [
-        ("hosted_zone_id", None, "keys travel in clear"),
+        ("dns", {"kind": "none"}, "keys in clear"),
         ("image", "repository:latest", "pin it as"),
         ("image", "repository@latest", "pin it as"),
         ("account_id", 12345, "account_id"),
