@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from app.migrations import cluster
-from tests.app.mlflow.conftest import API, Caller
+from tests.app.mlflow.caller import API, Caller
 from tests.app.mlflow.tasks import Task, tasks
 from tests.stack import Stack
 

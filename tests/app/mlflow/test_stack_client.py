@@ -12,7 +12,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
-from tests.app.mlflow.conftest import Caller
+from tests.app.mlflow.caller import Caller
 from tests.stack import Stack
 
 FOREIGN = ("AWS_", "MLFLOW_", "HOKUSAI_")

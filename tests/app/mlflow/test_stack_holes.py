@@ -1,35 +1,16 @@
 """Ways between two projects that MLflow's stores leave open besides those of its workspaces."""
 
 import uuid
-from collections.abc import Iterator
 
 import httpx
 import psycopg
 import pytest
 
-from app.migrations import cluster
-from tests.app.mlflow.conftest import API, Caller
-from tests.app.mlflow.test_stack_isolation import Things, made_by
+from tests.app.mlflow.caller import API, Caller
+from tests.app.mlflow.things import Things
 from tests.stack import Stack
 
 TRACES = "/api/3.0/mlflow/traces"
-
-
-@pytest.fixture(scope="module")
-def lefts(left: Caller) -> Things:
-    return made_by(left)
-
-
-@pytest.fixture(scope="module")
-def rights(right: Caller) -> Things:
-    return made_by(right)
-
-
-@pytest.fixture
-def database(stack: Stack) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(stack.database_url, dbname="mlflow", autocommit=True) as connection:
-        connection.execute(f"set role {cluster.OWNERS['mlflow']}")
-        yield connection
 
 
 def start_trace(caller: Caller, things: Things, *assessment_ids: str) -> httpx.Response:

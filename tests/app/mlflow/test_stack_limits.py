@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.app.mlflow.conftest import API, Caller
+from tests.app.mlflow.caller import API, Caller
 from tests.app.mlflow.tasks import begin_upload
 from tests.stack import Stack
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from app.mlflow.routes import WANTED, Access, read_table
-from tests.app.mlflow.conftest import Caller
+from tests.app.mlflow.caller import Caller
 from tests.app.mlflow.mlflow_tables import Served, served
 from tests.stack import Stack
 

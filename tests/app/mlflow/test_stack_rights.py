@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
-from tests.app.mlflow.conftest import API, Caller, Callers
+from tests.app.mlflow.caller import API, Caller, Callers
 from tests.stack import Stack
 
 FILES = "/api/2.0/mlflow-artifacts/artifacts"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.app.mlflow.conftest import Caller
+from tests.app.mlflow.caller import Caller
 from tests.stack import Stack
 
 PAGE = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
