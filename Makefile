@@ -54,6 +54,8 @@ check: .venv/.synced ## Lint, format, types, import rules, lock file.
 	.venv/bin/ruff format --check .
 	.venv/bin/lint-imports
 	.venv/bin/mypy
+	set -e; for each in examples/*/; do (cd $$each && MYPYPATH=$(CURDIR) $(CURDIR)/.venv/bin/mypy \
+	  --config-file $(CURDIR)/pyproject.toml --cache-dir $(CURDIR)/.mypy_cache/$$each .); done
 
 test: .venv/.synced ## Run the tests that need Python only (under 4 minutes).
 	.venv/bin/pytest -n $(WORKERS) -m "not slow and not clients"
@@ -61,8 +63,8 @@ test: .venv/.synced ## Run the tests that need Python only (under 4 minutes).
 test-clients: .venv/.synced ## Run the tests that need other programs, such as Chromium.
 	.venv/bin/pytest -n 1 -m "clients and not slow"
 
-test-full: deps ## Run all tests, the slow ones too (within an hour).
-	.venv/bin/pytest -n $(WORKERS)
+test-full: deps ## Run all tests, the slow ones too (within an hour); then compare calls and policies.
+	.venv/bin/pytest -n $(WORKERS) --check-calls
 
 # Quiet, as a first user wants to see the stack and not its packages; what fails shows all it said.
 .venv/.synced: uv.lock pyproject.toml app/pyproject.toml hokusai_client/pyproject.toml hokusai_infra/pyproject.toml

@@ -1,32 +1,62 @@
 """The Hokusai platform: what one stack file becomes, and who may do what in it."""
 
 import pulumi
-from pulumi_aws import ecs
 
 from app import settings
 from hokusai_infra.components.api_key_store import ApiKeyStore, ApiKeyStoreArgs
 from hokusai_infra.components.api_service import ApiService, ApiServiceArgs
+from hokusai_infra.components.cluster import Cluster, ClusterArgs
 from hokusai_infra.components.database import PORT, Database, DatabaseArgs
+from hokusai_infra.components.encryption_key import EncryptionKey, EncryptionKeyArgs, KeyAccess
 from hokusai_infra.components.fargate_service import Platform
-from hokusai_infra.components.load_balancer import LoadBalancer, LoadBalancerArgs
+from hokusai_infra.components.load_balancer import LoadBalancer, LoadBalancerArgs, dns
+from hokusai_infra.components.log_delivery import LogDelivery
 from hokusai_infra.components.mlflow_server import MlflowServer, MlflowServerArgs
-from hokusai_infra.components.network import INTERNET, Edge, NatGateways, Network, NetworkArgs
+from hokusai_infra.components.network import INTERNET, Edge, FlowLogs, Network, NetworkArgs
 from hokusai_infra.components.secure_bucket import SecureBucket, SecureBucketArgs
-from hokusai_infra.components.task_definition import Image, Process, TaskSize
+from hokusai_infra.components.task_definition import Image, Process
+from hokusai_infra.components.web_firewall import WebFirewall, WebFirewallArgs
 from hokusai_infra.container_env import FromSecret, container_env
-from hokusai_infra.stack import ServiceSection, StackConfig, publish
+from hokusai_infra.stack import ServiceSection, StackConfig, StackOutputs, publish
 
 config = StackConfig.load()
 data = pulumi.ResourceOptions(protect=config.protect_data)
 
+data_key = EncryptionKey(
+    "data",
+    EncryptionKeyArgs(
+        alias=config.secret_name("data"),
+        description=f"Buckets, database and logs of {config.name()}",
+        access=KeyAccess(
+            account_id=config.account_id,
+            region=config.region,
+            services=("rds", "s3", "secretsmanager"),
+            log_groups=(f"*{config.name()}*",),
+        ),
+    ),
+    data,
+)
+logs = SecureBucket(
+    "logs",
+    SecureBucketArgs(
+        bucket_name=config.global_name("logs"),
+        protected=config.protect_data,
+        logs=LogDelivery(
+            account_id=config.account_id, region=config.region, days=config.access_log_days
+        ),
+    ),
+    data,
+)
 network = Network(
     "network",
     NetworkArgs(
         region=config.region,
+        account_id=config.account_id,
         zones=config.network.zones,
         cidr=config.network.cidr,
-        egress=NatGateways(per_zone=config.network.egress.per_zone),
+        egress=config.network.egress.egress(),
         namespace=f"{config.name()}.internal",
+        flow_logs=FlowLogs(bucket_name=logs.bucket_name, traffic=config.network.flow_logs),
         edges=[
             Edge(source=INTERNET, target="load-balancer", port=443),
             Edge(source=INTERNET, target="load-balancer", port=80),
@@ -42,8 +72,18 @@ network = Network(
     ),
 )
 artifacts, contributions = (
-    SecureBucket(role, SecureBucketArgs(bucket_name=config.global_name(role)), data)
-    for role in ("mlflow-artifacts", "pipeline-data")
+    SecureBucket(
+        role,
+        SecureBucketArgs(
+            bucket_name=config.global_name(role),
+            kms_key_arn=data_key.key_arn,
+            access_logs=logs.bucket_name,
+            upload_origins=origins,
+            protected=config.protect_data,
+        ),
+        data,
+    )
+    for role, origins in (("mlflow-artifacts", []), ("pipeline-data", [config.url("api")]))
 )
 keys = ApiKeyStore(
     "api-keys",
@@ -69,6 +109,10 @@ database = Database(
         multi_az=config.database.multi_az,
         protected=config.protect_data,
         backup_days=config.database.backup_days,
+        log_days=config.log_days,
+        kms_key_arn=data_key.key_arn,
+        night=config.nights,
+        roles=config.roles,
     ),
     data,
 )
@@ -78,11 +122,26 @@ load_balancer = LoadBalancer(
         subnet_ids=[*network.public_subnet_ids],
         security_group_id=network.security_group_ids["load-balancer"],
         domain=config.domain,
-        hosted_zone_id=config.hosted_zone_id,
+        dns=dns(config.dns.kind, config.hosted_zone_id),
+        access_logs=logs.bucket_name,
         protected=config.protect_data,
     ),
 )
-cluster = ecs.Cluster("services", name=config.name())
+if config.waf is not None:
+    WebFirewall(
+        "waf",
+        WebFirewallArgs(
+            region=config.region,
+            account_id=config.account_id,
+            firewall_name=config.name(),
+            load_balancer_arn=load_balancer.arn,
+            open_hosts=[config.host("mlflow")],
+            requests_a_source=config.waf.requests_a_source,
+            log_days=config.log_days,
+            log_key_arn=data_key.key_arn,
+        ),
+    )
+cluster = Cluster("services", ClusterArgs(cluster_name=config.name()))
 
 database_values: dict[str, pulumi.Input[str]] = {
     "environment": config.environment,
@@ -91,7 +150,7 @@ database_values: dict[str, pulumi.Input[str]] = {
     "database_ca_file": config.database.ca_file,
 }
 platform = Platform(
-    cluster_name=cluster.name,
+    cluster_name=cluster.cluster_name,
     image=Image(
         uri=config.image,
         entry_point=["python", "-m"],
@@ -109,6 +168,9 @@ platform = Platform(
     ),
     health_path=settings.HEALTH_PATH,
     log_days=config.log_days,
+    log_key_arn=data_key.key_arn,
+    roles=config.roles,
+    start_grants=(database.decrypt_master(),),
 )
 
 
@@ -140,9 +202,8 @@ mlflow = MlflowServer(
             ),
         ),
         port=settings.MLFLOW_PORT,
-        size=TaskSize(cpu=config.mlflow.cpu, memory_mb=config.mlflow.memory_mb),
-        min_tasks=config.mlflow.min_tasks,
-        max_tasks=config.mlflow.max_tasks,
+        size=config.mlflow.size(),
+        scaling=config.mlflow.scaling(config.nights),
         connections_a_pool=config.mlflow.connections_a_pool,
         grants=(
             *artifacts.writable(),
@@ -150,7 +211,7 @@ mlflow = MlflowServer(
             database.login(settings.MLFLOW_DATABASE_ROLE),
         ),
         placement=network.place("mlflow"),
-        route=load_balancer.route("mlflow", priority=20),
+        route=load_balancer.route(config.label_of("mlflow"), priority=20),
     ),
 )
 api = ApiService(
@@ -172,24 +233,25 @@ api = ApiService(
         setup_again_command=["app.admin", "first-key", "--again"],
         setup_check={"url": f"{config.url('api')}/api/v1/auth/whoami", "bearer": "admin_key"},
         port=settings.API_PORT,
-        size=TaskSize(cpu=config.api.cpu, memory_mb=config.api.memory_mb),
-        min_tasks=config.api.min_tasks,
-        max_tasks=config.api.max_tasks,
+        size=config.api.size(),
+        scaling=config.api.scaling(config.nights),
         connections_a_pool=config.api.connections_a_pool,
         grants=(*keys.writable(), keys.signing(), database.login(settings.API_DATABASE_ROLE)),
         placement=network.place("api"),
-        route=load_balancer.route("api", priority=10),
+        route=load_balancer.route(config.label_of("api"), priority=10),
     ),
 )
-database.must_hold(api=api.peak_connections, mlflow=mlflow.peak_connections)
+with config.about("database.max_connections"):
+    database.must_hold(api=api.peak_connections, mlflow=mlflow.peak_connections)
 
-publish(
-    {
-        "api_url": config.url("api"),
-        "mlflow_url": config.url("mlflow"),
-        "artifact_bucket": artifacts.bucket_name,
-        "data_bucket": contributions.bucket_name,
-        "cluster": cluster.name,
-        "setup_task": api.setup_task,
-    }
-)
+outputs: StackOutputs = {
+    "api_url": config.url("api"),
+    "mlflow_url": config.url("mlflow"),
+    "artifact_bucket": artifacts.bucket_name,
+    "data_bucket": contributions.bucket_name,
+    "cluster": cluster.cluster_name,
+    "setup_task": api.setup_task,
+}
+if load_balancer.dns_records:
+    outputs["dns_records"] = load_balancer.dns_records
+publish(outputs)

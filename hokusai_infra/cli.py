@@ -1,4 +1,4 @@
-"""``hokusai infra``: the local stack on the command line."""
+"""``hokusai infra``: previews and the local stack on the command line."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -6,7 +6,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-app = typer.Typer(no_args_is_help=True, help="Run a Pulumi program and its services locally.")
+app = typer.Typer(
+    no_args_is_help=True, help="Preview a Pulumi program, and run it and its services locally."
+)
 
 Folder = Annotated[Path, typer.Argument(help="Folder that holds Pulumi.yaml.")]
 HERE = Path()
@@ -22,6 +24,14 @@ def up(
     tasks: Annotated[
         int, typer.Option(min=1, max=9, envvar="TASKS", help="Tasks of each service.")
     ] = 1,
+    record_calls: Annotated[  # noqa: FBT002 - a flag
+        bool,
+        typer.Option(
+            "--record-calls",
+            envvar="HOKUSAI_RECORD_CALLS",
+            help="Write every AWS API call of the services to .hokusai/local/calls.jsonl.",
+        ),
+    ] = False,
 ) -> None:
     """Start everything in the foreground; Ctrl-C stops it.
 
@@ -34,11 +44,42 @@ def up(
     try:
         from hokusai_infra.local.up import up as run  # noqa: PLC0415 - half a second
 
-        code = run(folder, stack, tasks, output)
+        code = run(folder, stack, tasks, output, record_calls=record_calls)
     except KeyboardInterrupt:  # later on, the supervisor takes the signal itself
         output.line("\nStopped before anything was started.")
         code = INTERRUPTED
     raise typer.Exit(code)
+
+
+@app.command()
+def preview(
+    stack: Annotated[str, typer.Argument(help="Stack file to use: Pulumi.<stack>.yaml.")],
+    folder: Folder = HERE,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,  # noqa: FBT002 - a flag
+    against: Annotated[
+        str, typer.Option(metavar="REV", help="Compare with this commit of the program.")
+    ] = "",
+    usage: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Change an assumption; for one resource NAME.KEY."),
+    ] = None,
+) -> None:
+    """Show what a stack consists of, what breaks a policy and what it costs, without an account.
+
+    Compares programs, not AWS: nothing is looked up, no credentials are read.
+    Exits with 1 when a policy that must hold does not, with 2 when there is nothing to show.
+
+    hokusai infra preview staging
+
+    hokusai infra preview prod --against main
+
+    hokusai infra preview prod --usage stored_gb=500 --usage api.extra_tasks=1
+
+    hokusai infra preview prod --json
+    """
+    from hokusai_infra.preview.command import preview as show  # noqa: PLC0415 - keeps --help fast
+
+    raise typer.Exit(show(folder, stack, as_json=as_json, against=against, usage=usage or []))
 
 
 @app.command()
@@ -81,6 +122,80 @@ def logs(
     from hokusai_infra.local.commands import logs as show  # noqa: PLC0415 - as above
 
     raise typer.Exit(show(folder, service, lines, follow=follow))
+
+
+@app.command()
+def init(  # noqa: PLR0913 - an option for each question
+    stack: Annotated[str, typer.Argument(help="Name of the new stack.")],
+    folder: Folder = HERE,
+    *,
+    environment: Annotated[str | None, typer.Option(help="staging or prod.")] = None,
+    label: Annotated[
+        str | None, typer.Option(help="Tells it from another stack of its kind; part of all names.")
+    ] = None,
+    account: Annotated[str | None, typer.Option(help="AWS account, 12 digits.")] = None,
+    region: Annotated[str | None, typer.Option(help="AWS region.")] = None,
+    domain: Annotated[
+        str | None, typer.Option(help="The services get api.<domain> and mlflow.<domain>.")
+    ] = None,
+    zone: Annotated[
+        str | None, typer.Option(help="Route 53 zone of the domain, or elsewhere.")
+    ] = None,
+    image: Annotated[str | None, typer.Option(help="Image of the services, by digest.")] = None,
+    cidr: Annotated[str | None, typer.Option(help="Private range of its network.")] = None,
+    database_class: Annotated[str | None, typer.Option(help="As db.t4g.small.")] = None,
+    storage_gb: Annotated[str | None, typer.Option(help="GiB of the database's disk.")] = None,
+    night: Annotated[
+        str | None, typer.Option(help="yes stops it at night and at weekends.")
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Ask nothing; take what is usual.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+) -> None:
+    """Write Pulumi.STACK.yaml: ask for what is not stated, check it, run the program with it once.
+
+    Looks nothing up and needs no account. Exits with 1, and leaves the folder as it was, when an
+    answer cannot be deployed.
+
+    hokusai infra init staging
+
+    hokusai infra init prod --account 444455556666 --domain ml.example.com --zone Z0123456789ABC -y
+
+    hokusai infra init staging-b --label b --account 111122223333 --domain b.ml.example.com --yes
+    """
+    from hokusai_infra.init.command import init as write  # noqa: PLC0415 - keeps --help fast
+
+    stated = {
+        "environment": environment,
+        "label": label,
+        "account": account,
+        "region": region,
+        "domain": domain,
+        "zone": zone,
+        "image": image,
+        "cidr": cidr,
+        "database_class": database_class,
+        "storage_gb": storage_gb,
+        "night": night,
+    }
+
+    def ask(text: str, default: str | None) -> str:
+        return str(typer.prompt(text, default=default))
+
+    given = {name: value for name, value in stated.items() if value is not None}
+    raise typer.Exit(write(folder, stack, given, force=force, ask=None if yes else ask))
+
+
+@app.command()
+def calls(folder: Folder = HERE) -> None:
+    """Show what each role has asked AWS for, and which of its permissions nobody used.
+
+    Reads what `up --record-calls` has written; exits with 1 when a call was not allowed.
+    """
+    from hokusai_infra.local.commands import calls as show  # noqa: PLC0415 - as above
+
+    raise typer.Exit(show(folder))
 
 
 @app.command()

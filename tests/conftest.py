@@ -7,10 +7,21 @@ from pathlib import Path
 import filelock
 import pytest
 
+from tests.calls import excuses, findings, policies, trail
 from tests.stack import ROOT, Stack, copy_program, start, stop
 
 FOLDER = ROOT / ".hokusai" / "tests" / "stack"
 STARTED: list[subprocess.Popen[str]] = []
+FOUND = pytest.StashKey[list[str]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the whole suite say whether the roles' policies fit what their services did in it."""
+    parser.addoption(
+        "--check-calls",
+        action="store_true",
+        help="fail when a call was not allowed, or a permission was never used",
+    )
 
 
 def _pid_file(run: str) -> Path:
@@ -38,6 +49,30 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item._id = type(item._id).parse(f"{item.nodeid}@{mark.args[0]}")  # noqa: SLF001 -- what pytest-xdist would have to set
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Compare the trail of the whole run with the policies; what does not fit fails it."""
+    if hasattr(session.config, "workerinput") or not session.config.getoption("check_calls"):
+        return
+    if not _pid_file(os.environ["HOKUSAI_TEST_RUN"]).exists():
+        found = ["no test of this run has started the stack"]
+    else:
+        found = findings(trail(FOLDER), policies(FOLDER), excuses())
+    session.config.stash[FOUND] = found
+    if found:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say what does not fit."""
+    if found := config.stash.get(FOUND, []):
+        terminalreporter.section("calls that do not fit the policies", red=True)
+        for each in found:
+            terminalreporter.line(each)
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop the stack once the last worker is done."""
     pid_file = _pid_file(os.environ.get("HOKUSAI_TEST_RUN", ""))
@@ -55,6 +90,6 @@ def stack() -> Stack:
     pid_file = _pid_file(os.environ["HOKUSAI_TEST_RUN"])
     with filelock.FileLock(FOLDER.with_name("stack.lock")):
         if not pid_file.exists():
-            STARTED.append(start(copy_program(FOLDER)))
+            STARTED.append(start(copy_program(FOLDER), HOKUSAI_RECORD_CALLS="1"))
             pid_file.write_text(str(STARTED[0].pid))
     return Stack.read(FOLDER)

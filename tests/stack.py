@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import filelock
 import httpx
 
 ROOT = Path(__file__).parents[1]
@@ -24,6 +25,9 @@ class Stack:
     folder: Path
     api_url: str
     mlflow_url: str
+    https_api_url: str
+    https_mlflow_url: str
+    ca_file: str
     aws_endpoint_url: str
     s3_endpoint_url: str
     database_url: str
@@ -59,9 +63,10 @@ class Stack:
         if project == "main":
             return self.admin_key
         kept = self.folder / f"{project}.key"
-        if not kept.exists():
-            printed = self.run("api", "app.admin", "first-key", "--project", project)
-            kept.write_text(json.loads(printed)["admin_key"])
+        with filelock.FileLock(self.folder / "projects.lock"):  # other workers ask as well
+            if not kept.exists():
+                printed = self.run("api", "app.admin", "first-key", "--project", project)
+                kept.write_text(json.loads(printed)["admin_key"])
         return kept.read_text()
 
 

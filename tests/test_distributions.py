@@ -1,5 +1,6 @@
 """Each distribution is of use alone, as another project installs it."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ USES = {
     "hokusai-infra": (
         "hokusai_infra",
         "import hokusai_infra.recorder; import hokusai_infra.components.secure_bucket",
-        {"app", "mlflow", "moto"},
+        {"app", "fastapi", "mlflow", "moto"},
     ),
 }
 
@@ -44,6 +45,25 @@ def test_a_distribution_is_of_use_alone(name: str, tmp_path: Path) -> None:
     for module in foreign:
         code = f"import importlib.util; print(importlib.util.find_spec({module!r}))"
         assert run(python, "-c", code, cwd=tmp_path).strip() == "None"
+
+
+RECORD = """
+import json
+from pathlib import Path
+from hokusai_infra.recorder import default_answers, record
+graph = record(Path("secure-bucket"), "dev", answers=default_answers)
+print(json.dumps([graph.outputs, sorted(each.type for each in graph.resources if each.component)]))
+"""
+
+
+def test_another_program_needs_the_wheel_alone(tmp_path: Path) -> None:
+    run(UV, "build", "--wheel", "--package", "hokusai-infra", "--out-dir", tmp_path, cwd=ROOT)
+    run(UV, "venv", "alone", cwd=tmp_path)
+    run(UV, "pip", "install", "--python", "alone", *tmp_path.glob("*.whl"), cwd=tmp_path)
+    shutil.copytree(ROOT / "examples/secure-bucket", tmp_path / "secure-bucket")
+    outputs, components = json.loads(run(tmp_path / "alone/bin/python", "-c", RECORD, cwd=tmp_path))
+    assert outputs == {"bucket": "example-reports-111122223333"}
+    assert components == ["hokusai:index:EncryptionKey", "hokusai:index:SecureBucket"]
 
 
 def test_the_command_helps_itself_in_the_client_alone(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from obstore.exceptions import BaseError, NotModifiedError
 from obstore.store import S3Store
 
 from app.errors import ApiError, BadRequestError, NotFoundError, TooLargeError, UnavailableError
-from app.mlflow.bodies import budget, receive_soon
+from app.mlflow.bodies import FILE_IDLE_SECONDS, budget, receive_within
 from app.request_context import Message, Receive, Scope, Send
 
 if TYPE_CHECKING:
@@ -274,7 +274,7 @@ class _Body:
             )
 
     async def _next(self) -> bytes:
-        message = await receive_soon(self._receive)
+        message = await receive_within(FILE_IDLE_SECONDS, self._receive)
         if message["type"] == "http.disconnect":
             self.gone = True
             raise ClientGoneError

@@ -16,7 +16,9 @@ READ_LIMIT: Final = 4 * 1024 * 1024
 HELD_LIMIT: Final = 256 * 1024 * 1024
 """Of all bodies that this process holds at one moment."""
 IDLE_SECONDS: Final = 30
-"""How long a body may pause."""
+"""How long a body may pause that is held in memory until it is whole."""
+FILE_IDLE_SECONDS: Final = 290
+"""How long one may pause that goes on as it comes; a load balancer ends the connection at 300."""
 _INFLATED_AT_ONCE: Final = 1024 * 1024
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
@@ -68,14 +70,14 @@ budget: Final = Budget()
 """This process's own."""
 
 
-async def receive_soon(receive: Receive) -> Message:
+async def receive_within(seconds: float, receive: Receive) -> Message:
     """Receive a piece of a body, which may not let one wait for ever."""
     try:
-        async with asyncio.timeout(IDLE_SECONDS):
+        async with asyncio.timeout(seconds):
             return await receive()
     except TimeoutError:
         raise BodyTooSlowError(
-            f"No byte of the body came for {IDLE_SECONDS} seconds.",
+            f"No byte of the body came for {seconds} seconds.",
             fix="Send the body without pauses.",
         ) from None
 
@@ -127,7 +129,7 @@ async def _pieces(receive: Receive) -> AsyncIterator[bytes | None]:
     """Yield what comes; ``None`` for a client that is gone."""
     more = True
     while more:
-        message = await receive_soon(receive)
+        message = await receive_within(IDLE_SECONDS, receive)
         if message["type"] == "http.disconnect":
             yield None
             return

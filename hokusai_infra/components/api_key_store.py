@@ -1,11 +1,14 @@
 """ApiKeyStore: the secrets that only the application writes."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import pulumi
 from pulumi_aws import kms, secretsmanager
 
+from hokusai_infra.components.encryption_key import DECRYPT, ENCRYPT, KeyAccess, use_of_key
 from hokusai_infra.iam_policy import Allow
+from hokusai_infra.suppressions import Suppression
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +37,7 @@ class ApiKeyStoreArgs:
 
 
 class ApiKeyStore(pulumi.ComponentResource):
-    """Key secrets and signing keys under a KMS key of their own.
+    """Key secrets and signing keys under a KMS key that is used through Secrets Manager alone.
 
     No secret has a first version here: the application writes them, and a value from the program
     would overwrite the real one.
@@ -55,6 +58,9 @@ class ApiKeyStore(pulumi.ComponentResource):
             description=f"Secrets below {args.key_secret_prefix} and {args.signing_keys_name}",
             enable_key_rotation=True,
             deletion_window_in_days=30,
+            policy=KeyAccess(
+                account_id=args.account_id, region=args.region, services=("secretsmanager",)
+            ).policy(),
             opts=child,
         )
         kms.Alias(
@@ -87,16 +93,10 @@ class ApiKeyStore(pulumi.ComponentResource):
         return (
             Allow(
                 sid="ReadKeySecrets",
-                actions=frozenset(
-                    {"secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"}
-                ),
+                actions=frozenset({"secretsmanager:GetSecretValue"}),
                 resources=(self._key_secrets,),
             ),
-            Allow(
-                sid="DecryptSecrets",
-                actions=frozenset({"kms:Decrypt"}),
-                resources=(self.kms_key_arn,),
-            ),
+            use_of_key(self.kms_key_arn, "DecryptSecrets", DECRYPT),
         )
 
     def writable(self) -> tuple[Allow, ...]:
@@ -115,11 +115,7 @@ class ApiKeyStore(pulumi.ComponentResource):
                 ),
                 resources=(self._key_secrets,),
             ),
-            Allow(
-                sid="EncryptSecrets",
-                actions=frozenset({"kms:Decrypt", "kms:GenerateDataKey"}),
-                resources=(self.kms_key_arn,),
-            ),
+            use_of_key(self.kms_key_arn, "EncryptSecrets", ENCRYPT),
         )
 
     def signing(self) -> Allow:
@@ -129,3 +125,13 @@ class ApiKeyStore(pulumi.ComponentResource):
             actions=frozenset({"secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"}),
             resources=(self.signing_keys_arn,),
         )
+
+
+SUPPRESSIONS: Final = (
+    Suppression(
+        check="CKV2_AWS_57",
+        of="aws:secretsmanager/secret:Secret",
+        because="The application alone makes signing keys, and PostgreSQL says which of them sign; "
+        "a rotation by Secrets Manager would write one that PostgreSQL does not know.",
+    ),
+)

@@ -46,7 +46,7 @@ class ApiService(pulumi.ComponentResource):
         service = FargateService(name, args, pulumi.ResourceOptions(parent=self))
 
         a_task = POOLS * args.connections_a_pool + FOLLOWERS
-        self.peak_connections = args.max_tasks * ROLLING * a_task
+        self.peak_connections = args.scaling.max_tasks * ROLLING * a_task
         self.url = service.url
         self.setup_task = {
             "task_definition": service.task_family,

@@ -1,23 +1,28 @@
 """FargateService: tasks behind a load balancer, found by name, replaced without a gap."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import pulumi
-from pulumi_aws import appautoscaling, cloudwatch, ecs, iam, lb, servicediscovery
+from pulumi_aws import cloudwatch, ecs, lb, servicediscovery
 
 from hokusai_infra.components.load_balancer import Route
 from hokusai_infra.components.network import Placement
+from hokusai_infra.components.service_alarms import alarms_on
+from hokusai_infra.components.service_role import RoleBounds, service_role
+from hokusai_infra.components.service_scaling import Scaling, scale
 from hokusai_infra.components.task_definition import (
     LONGEST_STOP_SECONDS,
+    SCRATCH_VOLUME,
     START_SECONDS,
     Containers,
     Image,
     Process,
     TaskSize,
 )
-from hokusai_infra.iam_policy import Allow, policy, trust
+from hokusai_infra.iam_policy import Allow
+from hokusai_infra.suppressions import Suppression
 
 DEREGISTRATION_SECONDS: Final = 60
 """Time for requests that run when a task leaves the load balancer; the process stops after it."""
@@ -25,6 +30,11 @@ STOP_SECONDS: Final = 120
 """Time for the process to end by itself; it must take less."""
 ROLLING: Final = 2
 """Tasks per wanted task while a deployment replaces them."""
+
+IGNORED: Final = {
+    "desiredCount": "Scaling decides how many tasks run; a deployment must not take it back.",
+}
+"""Properties of the service that Pulumi leaves as they are once it is there, with the reason."""
 
 # docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}")
@@ -41,6 +51,14 @@ class Platform:
     health_path: str
     """Path that a service answers with 200 once it is up, whatever else is down."""
     log_days: int
+    log_key_arn: pulumi.Input[str] | None = None
+    """KMS key of the logs, whose policy lets CloudWatch Logs of this region use it for
+    ``/ecs/*``; without one AWS encrypts them with a key of its own."""
+    start_grants: tuple[Allow, ...] = ()
+    """What it takes to start a container beyond its own secrets and image: their keys."""
+    roles: RoleBounds = field(default_factory=RoleBounds)
+    alarm_actions: tuple[pulumi.Input[str], ...] = ()
+    """ARNs that are told when a service answers badly, and when it is well again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +74,7 @@ class FargateServiceArgs:
     process: Process
     port: int
     size: TaskSize
-    min_tasks: int
-    max_tasks: int
+    scaling: Scaling
     grants: tuple[Allow, ...] = ()
     """What the process may do in AWS."""
     placement: Placement
@@ -66,17 +83,14 @@ class FargateServiceArgs:
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.service_name):
             raise ValueError(f"service_name {self.service_name!r}: letters, digits, hyphens")
-        if not 1 <= self.min_tasks <= self.max_tasks:
-            raise ValueError(
-                f"min_tasks {self.min_tasks}, max_tasks {self.max_tasks}: at least one, in order"
-            )
 
 
 class FargateService(pulumi.ComponentResource):
     """Tasks that are healthy before they take requests, and finish theirs before they go.
 
-    A deployment that does not become healthy is rolled back. The process may do what its grants
-    say; only the execution role, which starts it, reads the secrets that its containers name.
+    A deployment that does not become healthy, or whose tasks answer badly, is rolled back. The
+    process may do what its grants say; only the execution role, which starts it, reads the
+    secrets that its containers name. Nobody can open a shell in a container.
     """
 
     url: pulumi.Output[str]
@@ -96,10 +110,14 @@ class FargateService(pulumi.ComponentResource):
             name,
             name=f"/ecs/{args.service_name}",
             retention_in_days=args.platform.log_days,
+            kms_key_id=args.platform.log_key_arn,
             opts=child,
         )
-        task_role, task_grants = self._role("task", *args.grants)
-        execution_role, execution_grants = self._role("execution", *self._to_start(logs))
+        bounds = args.platform.roles
+        task_role, task_grants = service_role(f"{name}-task", args.grants, bounds, child)
+        execution_role, execution_grants = service_role(
+            f"{name}-execution", self._to_start(logs), bounds, child
+        )
         containers = Containers(
             name=name,
             image=args.platform.image,
@@ -122,12 +140,20 @@ class FargateService(pulumi.ComponentResource):
             task_role_arn=task_role.arn,
             execution_role_arn=execution_role.arn,
             container_definitions=containers.rendered(),
-            volumes=[{"name": "tmp"}],
+            volumes=[{"name": SCRATCH_VOLUME}],
+            ephemeral_storage=args.size.ephemeral_storage,
             # What a deployment rolls back to must still be there.
             skip_destroy=True,
             opts=child,
         )
         targets, rule = self._targets()
+        alarms = alarms_on(
+            name,
+            args.route.load_balancer_arn_suffix,
+            targets.arn_suffix,
+            args.platform.alarm_actions,
+            child,
+        )
         discovery = servicediscovery.Service(
             name,
             name=name,
@@ -147,11 +173,14 @@ class FargateService(pulumi.ComponentResource):
             cluster=args.platform.cluster_name,
             task_definition=task.arn,
             launch_type="FARGATE",
-            desired_count=args.min_tasks,
+            desired_count=args.scaling.min_tasks,
+            enable_execute_command=False,
             availability_zone_rebalancing="ENABLED",
             deployment_minimum_healthy_percent=100,
             deployment_maximum_percent=100 * ROLLING,
             deployment_circuit_breaker={"enable": True, "rollback": True},
+            # docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-alarm-failure.html
+            alarms={"enable": True, "rollback": True, "alarm_names": alarms},
             # The wait is what makes an update fail whose deployment was rolled back.
             wait_for_steady_state=True,
             health_check_grace_period_seconds=2 * START_SECONDS,
@@ -173,26 +202,22 @@ class FargateService(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=[rule, *task_grants, *execution_grants],
-                ignore_changes=["desiredCount"],  # the scaling below changes it
+                ignore_changes=[*IGNORED],
             ),
         )
-        self._scale(service)
+        scale(
+            name,
+            args.scaling,
+            pulumi.Output.concat("service/", args.platform.cluster_name, "/", service.name),
+            pulumi.Output.concat(args.route.load_balancer_arn_suffix, "/", targets.arn_suffix),
+            child,
+        )
 
         self.url = pulumi.Output.concat(
             "http://", discovery.name, f".{args.placement.namespace}:{args.port}"
         )
         self.task_family = task.family
         self.register_outputs({"url": self.url, "task_family": self.task_family})
-
-    def _role(self, kind: str, *grants: Allow) -> tuple[iam.Role, list[iam.RolePolicy]]:
-        """Make a role, and return with it what must be attached before anybody takes it on."""
-        name = f"{self._name}-{kind}"
-        role = iam.Role(name, assume_role_policy=trust("ecs-tasks.amazonaws.com"), opts=self._child)
-        if not grants:
-            return role, []
-        return role, [
-            iam.RolePolicy(name, role=role.name, policy=policy(*grants), opts=self._child)
-        ]
 
     def _to_start(self, logs: cloudwatch.LogGroup) -> tuple[Allow, ...]:
         """Allow what starting these very containers takes."""
@@ -204,14 +229,15 @@ class FargateService(pulumi.ComponentResource):
         )
         envs = [each.env for each in (args.process, args.platform.migrate) if each is not None]
         arns = [arn for env in envs for arn in env.secret_arns]
+        further = (*args.platform.start_grants, *args.platform.image.pullable())
         if not arns:
-            return (write_logs, *args.platform.image.pullable())
+            return (write_logs, *further)
         read_secrets = Allow(
             sid="ReadSecretsOfContainers",
             actions=frozenset({"secretsmanager:GetSecretValue"}),
             resources=tuple(arns),
         )
-        return (write_logs, read_secrets, *args.platform.image.pullable())
+        return (write_logs, read_secrets, *further)
 
     def _targets(self) -> tuple[lb.TargetGroup, lb.ListenerRule]:
         args, name, child = self._args, self._name, self._child
@@ -242,32 +268,18 @@ class FargateService(pulumi.ComponentResource):
         )
         return targets, rule
 
-    def _scale(self, service: ecs.Service) -> None:
-        args, name, child = self._args, self._name, self._child
-        target = appautoscaling.Target(
-            name,
-            service_namespace="ecs",
-            scalable_dimension="ecs:service:DesiredCount",
-            resource_id=pulumi.Output.concat(
-                "service/", args.platform.cluster_name, "/", service.name
-            ),
-            min_capacity=args.min_tasks,
-            max_capacity=args.max_tasks,
-            opts=child,
-        )
-        appautoscaling.Policy(
-            name,
-            policy_type="TargetTrackingScaling",
-            service_namespace=target.service_namespace,
-            scalable_dimension=target.scalable_dimension,
-            resource_id=target.resource_id,
-            target_tracking_scaling_policy_configuration={
-                "predefined_metric_specification": {
-                    "predefined_metric_type": "ECSServiceAverageCPUUtilization"
-                },
-                "target_value": 60,
-                "scale_out_cooldown": 60,
-                "scale_in_cooldown": 300,
-            },
-            opts=child,
-        )
+
+SUPPRESSIONS: Final = (
+    Suppression(
+        check="CKV_AWS_338",
+        of="aws:cloudwatch/logGroup:LogGroup",
+        because="A stack decides in log_days how long what its services say is worth its price; "
+        "who did what is in the database and in the account's trail.",
+    ),
+    Suppression(
+        check="CKV_AWS_378",
+        of="aws:lb/targetGroup:TargetGroup",
+        because="TLS ends at the load balancer. Behind it requests stay in private subnets, where "
+        "security groups let only the load balancer reach a service.",
+    ),
+)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import pulumi
+from pulumi_aws import ecs
 
 from hokusai_infra.container_env import ContainerEnv
 from hokusai_infra.iam_policy import Allow, Unscoped
@@ -13,6 +14,18 @@ START_SECONDS: Final = 120
 """Longest that Fargate lets a container wait for one that it depends on."""
 LONGEST_STOP_SECONDS: Final = 120
 """Longest that Fargate waits between asking a container to stop and killing it."""
+
+SCRATCH_VOLUME: Final = "tmp"
+SCRATCH_PATH: Final = "/tmp"  # noqa: S108 - where the volume is mounted
+"""The one writable place of a container.
+
+The image must have it as a ``VOLUME`` with mode 1777, or owned by the user: a volume takes owner
+and mode from the image, and where that declares none, it is root's alone and the process fails
+(docs.aws.amazon.com/AmazonECS/latest/developerguide/bind-mounts.html).
+"""
+FREE_SCRATCH_GB: Final = 20
+"""GiB that every task has; more is paid, and there is no less."""
+MOST_SCRATCH_GB: Final = 200
 
 # docs.aws.amazon.com/AmazonECS/latest/developerguide/task-cpu-memory-error.html
 MEMORY_MB: Final = {
@@ -85,17 +98,32 @@ class Process:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskSize:
-    """CPU units and memory of a task; Fargate takes certain pairs."""
+    """CPU units, memory and disk of a task; Fargate takes certain pairs of the first two."""
 
     cpu: int
     memory_mb: int
+    scratch_gb: int = FREE_SCRATCH_GB
+    """GiB of disk for the image and for what the containers write, encrypted by AWS."""
 
     def __post_init__(self) -> None:
+        if not FREE_SCRATCH_GB <= self.scratch_gb <= MOST_SCRATCH_GB:
+            raise ValueError(
+                f"scratch_gb is {self.scratch_gb}: Fargate gives {FREE_SCRATCH_GB} "
+                f"to {MOST_SCRATCH_GB}"
+            )
         if self.memory_mb not in MEMORY_MB.get(self.cpu, ()):
             there = ", ".join(map(str, MEMORY_MB.get(self.cpu, ()))) or "nothing"
             raise ValueError(
                 f"{self.cpu} CPU units with {self.memory_mb} MiB: Fargate takes {there} with them"
             )
+
+    @property
+    def ephemeral_storage(self) -> ecs.TaskDefinitionEphemeralStorageArgsDict | None:
+        """Spell the disk as ECS does, which refuses to be told its default.
+
+        docs.aws.amazon.com/AmazonECS/latest/APIReference/API_EphemeralStorage.html
+        """
+        return {"size_in_gib": self.scratch_gb} if self.scratch_gb > FREE_SCRATCH_GB else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +189,7 @@ class Containers:
             "secrets": process.env.secrets,
             "readonlyRootFilesystem": True,
             "linuxParameters": {"initProcessEnabled": True},
-            "mountPoints": [{"sourceVolume": "tmp", "containerPath": "/tmp"}],  # noqa: S108 (a mount)
+            "mountPoints": [{"sourceVolume": SCRATCH_VOLUME, "containerPath": SCRATCH_PATH}],
             "logConfiguration": {
                 "logDriver": "awslogs",
                 "options": {

@@ -32,6 +32,8 @@ ID_IS_ARN: Final = frozenset(
 
 RESOURCE_ID_DIGITS: Final = 26
 """Characters of an RDS resource id behind ``db-``."""
+_OWNED_BY_RDS: Final = {"Key": "aws:secretsmanager:owningService", "Value": "rds"}
+"""Tag by which Secrets Manager knows a managed secret, and rotates it without a function."""
 
 
 class AnswerError(Exception):
@@ -279,6 +281,8 @@ class LocalAnswers:
         secret = self._ensure_secret(
             f"rds!{resource_id.lower()}",
             SecretString=json.dumps({"username": user, "password": password}),
+            **({"KmsKeyId": key} if (key := inputs.get("masterUserSecretKmsKeyId")) else {}),
+            **({"Tags": [_OWNED_BY_RDS]} if managed else {}),
         )
         outputs: Outputs = {
             "arn": f"arn:aws:rds:{self.region}:{self.account_id}:db:{identifier}",

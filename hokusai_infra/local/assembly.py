@@ -8,10 +8,13 @@ from urllib.parse import quote
 
 import yaml
 
+from hokusai_infra.local.parts.calls import CallLog
 from hokusai_infra.local.parts.certificates import Certificates
 from hokusai_infra.local.parts.control_plane import ControlPlane
 from hokusai_infra.local.parts.credentials import Credentials, Identity
 from hokusai_infra.local.parts.database_front import DatabaseFront, DatabaseInstance
+from hokusai_infra.local.parts.front_logins import master_password
+from hokusai_infra.local.parts.object_recorder import ObjectRecorder
 from hokusai_infra.local.parts.object_store import PORTS, ObjectStore
 from hokusai_infra.local.parts.postgres import MAX_CONNECTIONS, Postgres
 from hokusai_infra.local.ports import Ports
@@ -84,6 +87,16 @@ class Assembly:
     place: Place
     ports: Ports
     credentials: Credentials
+    record_calls: bool = False
+
+    @cached_property
+    def calls(self) -> CallLog:
+        """Where the supervisor writes calls that pass it."""
+        return CallLog(self._calls_file)
+
+    @property
+    def _calls_file(self) -> Path | None:
+        return self.folders.calls if self.record_calls else None
 
     @cached_property
     def certificates(self) -> Certificates:
@@ -98,6 +111,7 @@ class Assembly:
             state=self.folders.state,
             account_id=self.place.account_id,
             region=self.place.region,
+            calls=self._calls_file,
         )
 
     @cached_property
@@ -111,6 +125,24 @@ class Assembly:
         )
 
     @cached_property
+    def object_recorder(self) -> ObjectRecorder | None:
+        """What writes down calls of S3, where they are recorded."""
+        if not self.record_calls:
+            return None
+        return ObjectRecorder(
+            folder=self.folders.state / "object-recorder",
+            port=self.ports.get("object-recorder"),
+            behind=self.object_store.ports["s3"],
+            credentials=self.credentials,
+            calls=self.calls,
+        )
+
+    @property
+    def object_store_url(self) -> str:
+        """Where everybody reaches S3."""
+        return (self.object_recorder or self.object_store).url
+
+    @cached_property
     def database_front(self) -> DatabaseFront:
         """What the program takes for its database."""
         return DatabaseFront(
@@ -118,6 +150,7 @@ class Assembly:
             state=self.folders.state,
             certificates=self.certificates,
             control_plane=self.control_plane.url,
+            calls=self._calls_file,
         )
 
     def postgres(self, database: dict[str, Any]) -> Postgres:
@@ -140,8 +173,9 @@ class Assembly:
         )
 
     def database_url(self, database: dict[str, Any]) -> str:
-        """Where the master user logs in; its password is the one that the cluster began with."""
-        user, password = quote(database["username"]), quote(self.credentials.master_password)
+        """Where the master user logs in, with the password that it has now (blocking)."""
+        current = master_password(self.control_plane.url, self.credentials, self.instance(database))
+        user, password = quote(database["username"]), quote(current)
         host = f"localhost:{self.database_front.port}"
         return (
             f"postgresql://{user}:{password}@{host}/postgres"

@@ -3,19 +3,17 @@
 import asyncio
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from hokusai_infra.local.names import PublicName, Target
-from hokusai_infra.local.ports import loopback
+from hokusai_infra.local.listeners import LOOPBACK_NAMES, Listener, Site, TargetGroup
+from hokusai_infra.local.names import Redirect, Target
+from hokusai_infra.local.parts.certificates import Certificates, Leaf
 from hokusai_infra.local.process import NotReadyError, ProcessSpec, child_environment, serves
-from hokusai_infra.local.recorded import RecordedGraph
 from hokusai_infra.local.state import StackError, write_private
 
-DISCOVERY_IDLE_SECONDS: Final = 300
-"""Cloud Map is only a name; the connections behind it are the callers' own."""
 HEALTH_SECONDS: Final = 0.5
 """Between two checks of a task; the target group's own interval is made for a fleet, and on a
 laptop one waits for it."""
@@ -23,71 +21,26 @@ laptop one waits for it."""
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class TargetGroup:
-    """The tasks behind a rule, and how they are asked for their health."""
-
-    upstreams: tuple[int, ...]
-    health_path: str = "/"
-    health_status: int = 2
-    """As Caddy has it: 2 stands for 2xx."""
-    timeout: int = 5
-
-
-@dataclass(frozen=True)
-class Listener:
-    """A port of the balancer."""
-
-    name: str
-    port: int
-    hosts: tuple[str, ...]
-    """Addresses to listen on."""
-    targets: tuple[Target, ...]
-    idle_seconds: int
-    forwarded: bool
-    """Whether it is a load balancer, which writes ``X-Forwarded-*``, or only a name."""
-
-
-def public_listener(position: int, name: PublicName, port: int) -> Listener:
-    """Listen for a routed host: the first one on 127.0.0.1, the others on ``localhost``."""
-    every = tuple(host if ":" not in host else f"[{host}]" for _, host in loopback())
-    hosts = ("127.0.0.1",) if position == 0 else every
-    return Listener(name.host, port, hosts, name.targets, name.idle_seconds, forwarded=True)
-
-
-def discovery_listener(name: str, port: int, service: str) -> Listener:
-    """Listen for a Cloud Map name."""
-    target = (Target(1, target_group=service),)
-    return Listener(name, port, ("127.0.0.1",), target, DISCOVERY_IDLE_SECONDS, forwarded=False)
-
-
-def target_group(graph: RecordedGraph, arn: str, upstreams: Iterable[int]) -> TargetGroup:
-    """Read how a target group checks its targets."""
-    recorded = graph.by_arn("aws:lb/targetGroup:TargetGroup", arn)
-    if recorded is None:
-        raise StackError(
-            f"A listener forwards to {arn}, which the program does not register.",
-            fix="Pass the arn of an aws.lb.TargetGroup.",
-        )
-    check = recorded.get("healthCheck") or {}
-    matcher = str(check.get("matcher") or "200")
-    exact = int(matcher) if matcher.isdecimal() else int(matcher[0])
-    return TargetGroup(
-        tuple(upstreams), str(check.get("path") or "/"), exact, int(check.get("timeout") or 5)
-    )
-
-
-def configuration(listeners: Sequence[Listener], groups: dict[str, TargetGroup]) -> Json:
-    """Write Caddy's configuration."""
+def configuration(
+    listeners: Sequence[Listener], groups: dict[str, TargetGroup], leaves: dict[str, Leaf]
+) -> Json:
+    """Write Caddy's configuration; ``leaves`` are the certificates by listener."""
+    apps: Json = {
+        "http": {
+            "grace_period": "1s",
+            "servers": {each.name: _server(each, groups) for each in listeners},
+        }
+    }
+    if leaves:
+        files = [
+            {"certificate": str(leaf.file), "key": str(leaf.key_file), "tags": [name]}
+            for name, leaf in leaves.items()
+        ]
+        apps["tls"] = {"certificates": {"load_files": files}, "disable_ocsp_stapling": True}
     return {
         "admin": {"disabled": True, "config": {"persist": False}},
         "logging": {"logs": {"default": {"level": "WARN", "encoder": _ENCODER}}},
-        "apps": {
-            "http": {
-                "grace_period": "1s",
-                "servers": {each.name: _server(each, groups) for each in listeners},
-            }
-        },
+        "apps": apps,
     }
 
 
@@ -108,41 +61,70 @@ _ENCODER: Final = {
 
 
 def _server(listener: Listener, groups: dict[str, TargetGroup]) -> Json:
-    return {
-        "listen": [f"{host}:{listener.port}" for host in listener.hosts],
+    server: Json = {
+        "listen": [f"{host}:{port}" for port in listener.ports for host in listener.addresses],
         "protocols": ["h1"],
         "automatic_https": {"disable": True},
         "idle_timeout": f"{listener.idle_seconds}s",
         # An ALB appends to what the client sent; Caddy does for proxies that it trusts.
         "trusted_proxies": {"source": "static", "ranges": ["0.0.0.0/0", "::/0"]},
         "routes": [
-            {"handle": [{"handler": "headers", "response": _without_traces()}]},
-            *(route for target in listener.targets for route in _routes(listener, target, groups)),
+            {"handle": _without_traces(listener)},
+            *(
+                route
+                for site in listener.sites
+                for target in site.targets
+                for route in _routes(listener, site, target, groups)
+            ),
             {"handle": [{"handler": "static_response", "status_code": 404}]},
         ],
     }
+    if listener.tls:
+        server["protocols"] = ["h1", "h2"]
+        server["tls_connection_policies"] = [
+            {
+                # An ALB shows its certificate whatever name it is asked for.
+                "certificate_selection": {"any_tag": [listener.name]},
+                "default_sni": "localhost",
+                "fallback_sni": "localhost",
+                "protocol_min": "tls1.2",
+            }
+        ]
+    return server
 
 
-def _without_traces() -> Json:
-    """Leave ``Server`` and ``Via`` as the service wrote them: an ALB adds neither."""
-    return {"deferred": True, "delete": ["Via"], "replace": {"Server": [_CADDY]}}
+def _without_traces(listener: Listener) -> list[Json]:
+    """Leave ``Server`` and ``Via`` as the service wrote them; name the balancer where an ALB does.
+
+    Caddy has written its own ``Server`` before, which gives way to a service's.
+    """
+    late = {"deferred": True, "delete": ["Via"], "replace": {"Server": [_CADDY]}}
+    nameless: list[Json] = (
+        []
+        if listener.server_header
+        else [{"handler": "headers", "response": {"delete": ["Server"]}}]
+    )
+    return [*nameless, {"handler": "headers", "response": late}]
 
 
 _OF_PROXIES: Final = ["X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Via"]
 _LAST: Final = {"search_regexp": r",\s*[^,]*$", "replace": ""}
+_PORT: Final = "{http.request.local.port}"
+_CADDYS: Final = {
+    "#{protocol}": "{http.request.scheme}",
+    "#{host}": "{http.request.host}",
+    "#{port}": _PORT,
+}
+"""How Caddy calls the parts of a request that a redirect keeps."""
 _CADDY: Final = {"search_regexp": "^Caddy$", "replace": "awselb/2.0"}
 
 
-def _routes(listener: Listener, target: Target, groups: dict[str, TargetGroup]) -> list[Json]:
-    match = {"path": list(target.paths)} if target.paths else {}
+def _routes(
+    listener: Listener, site: Site, target: Target, groups: dict[str, TargetGroup]
+) -> list[Json]:
+    matches = _matches(site, target)
     if not target.target_group:
-        answer = {
-            "handler": "static_response",
-            "status_code": target.status,
-            "headers": {"Content-Type": [target.content_type]},
-            "body": target.body,
-        }
-        return [{"match": [match], "handle": [answer], "terminal": True}]
+        return [{"match": matches, "handle": [_answer(target)], "terminal": True}]
     proxy = _proxy(listener, groups[target.target_group])
     header = "X-Forwarded-Host" if listener.forwarded else "X-Forwarded-For"
     theirs = {k: v for k, v in proxy.items() if k != "health_checks"}
@@ -153,14 +135,43 @@ def _routes(listener: Listener, target: Target, groups: dict[str, TargetGroup]) 
         # A name changes no header; Caddy appends itself, which is taken off again.
         ours = {**proxy, "headers": {"request": {"delete": _OF_PROXIES}}}
         theirs["headers"] = {"request": {"delete": ["Via"], "replace": {header: [_LAST]}}}
+    sent = [{**each, "header": {header: ["*"]}} for each in matches]
     return [
-        {"match": [{**match, "header": {header: ["*"]}}], "handle": [theirs], "terminal": True},
-        {"match": [match], "handle": [ours], "terminal": True},
+        {"match": sent, "handle": [theirs], "terminal": True},
+        {"match": matches, "handle": [ours], "terminal": True},
     ]
 
 
+def _matches(site: Site, target: Target) -> list[Json]:
+    """Say which requests are meant; one of the conditions is enough."""
+    path: Json = {"path": list(target.paths)} if target.paths else {}
+    if not site.hosts:
+        return [path]
+    found = [path | {"host": list(site.hosts)}]
+    if site.port is not None:
+        found.append(path | {"host": list(LOOPBACK_NAMES), "vars": {_PORT: [str(site.port)]}})
+    return found
+
+
+def _answer(target: Target) -> Json:
+    answer: Json = {"handler": "static_response", "status_code": target.status}
+    if target.redirect is not None:
+        return answer | {"headers": {"Location": [_location(target.redirect)]}}
+    return answer | {"headers": {"Content-Type": [target.content_type]}, "body": target.body}
+
+
+def _location(redirect: Redirect) -> str:
+    origin = f"{redirect.protocol.lower()}://{redirect.host}:{redirect.port}"
+    for theirs, ours in _CADDYS.items():
+        origin = origin.replace(theirs, ours)
+    if (redirect.path, redirect.query) == (Redirect.path, Redirect.query):
+        return f"{origin}{{http.request.uri}}"
+    return f"{origin}{redirect.path}?{redirect.query}"
+
+
 def _forwarded(listener: Listener, *delete: str) -> Json:
-    written = {"X-Forwarded-Proto": ["http"], "X-Forwarded-Port": [str(listener.port)]}
+    scheme = "https" if listener.tls else "http"
+    written = {"X-Forwarded-Proto": [scheme], "X-Forwarded-Port": [_PORT]}
     return {"set": written, "delete": ["Via", *delete]}
 
 
@@ -206,11 +217,18 @@ class Balancer:
     folder: Path
     listeners: tuple[Listener, ...]
     groups: dict[str, TargetGroup]
+    certificates: Certificates
 
     def prepare(self) -> None:
-        """Write the configuration."""
+        """Write the configuration, and the certificates that it names."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_private(self.folder / "caddy.json", configuration(self.listeners, self.groups))
+        leaves = {
+            each.name: self.certificates.leaf(each.name, each.certificate_names)
+            for each in self.listeners
+            if each.tls
+        }
+        config = configuration(self.listeners, self.groups, leaves)
+        write_private(self.folder / "caddy.json", config)
 
     def process(self) -> ProcessSpec:
         """Describe the process."""
@@ -232,5 +250,6 @@ class Balancer:
 
     async def _listens(self) -> None:
         for each in self.listeners:
-            if not await asyncio.to_thread(serves, each.port):
-                raise NotReadyError(f"nothing listens on port {each.port} for {each.name}")
+            for port in each.ports:
+                if not await asyncio.to_thread(serves, port):
+                    raise NotReadyError(f"nothing listens on port {port} for {each.name}")

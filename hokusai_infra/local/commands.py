@@ -6,7 +6,7 @@ import shutil
 import signal
 import sys
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
@@ -166,6 +166,40 @@ def setup(folder: Path) -> int:
             output.line(f"{name}: {value}")
         output.line(f"This is in {near(folders.connection)} now.")
         return 0
+
+    return _explained(act)
+
+
+def calls(folder: Path) -> int:
+    """Show what each role has asked AWS for, and what it might have."""
+
+    def act(output: Output) -> int:
+        from hokusai_infra.local.assembly import LocalFacts  # noqa: PLC0415 - slow
+        from hokusai_infra.local.call_findings import not_allowed, unused  # noqa: PLC0415 - slow
+        from hokusai_infra.local.parts.calls import read_calls  # noqa: PLC0415 - slow
+
+        folders = Folders.of(folder, "calls")
+        trail, facts = read_calls(folders.calls), LocalFacts.read(folders.graph)
+        if not trail or facts is None:
+            raise StackError(
+                f"No call of {folders.program} was recorded.",
+                fix=f"Record them: {command('up --record-calls', folders.program)}",
+            )
+        policies = facts.role_policies
+        counted = Counter((each.role, each.action) for each in trail)
+        never, lacking = unused(trail, policies), not_allowed(trail, policies)
+        for role in sorted(policies):
+            output.line(role)
+            for (who, action), times in sorted(counted.items()):
+                if who == role:
+                    output.line(f"  {times:>8}  {action}")
+            for grant in never:
+                if grant.role == role:
+                    output.line(f"  {'never':>8}  {grant.action} on {grant.resource}")
+            for call in lacking:
+                if call.role == role:
+                    output.line(f"  {'REFUSED':>8}  {call.action} on {call.resource}", "red")
+        return 1 if lacking else 0
 
     return _explained(act)
 

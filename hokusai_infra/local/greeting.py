@@ -14,15 +14,25 @@ def connection(
     plan: Plan, assembly: Assembly, facts: LocalFacts, setup: dict[str, Any]
 ) -> dict[str, Any]:
     """Collect the contents of ``connection.json``: plain outputs, end points, what setup said."""
-    outputs = {
-        name: plan.names.resolved(value)
+    plain = {
+        name: value
         for name, value in plan.graph.outputs.items()
         if isinstance(value, str | int | float)
     }
+    outputs = {name: plan.names.resolved(value) for name, value in plain.items()}
+    # Clear text is what a first user needs no file for; HTTPS is what the cloud has.
+    over_https = {f"https_{name}": plan.https.resolved(value) for name, value in plain.items()}
+    outputs |= {
+        name: value
+        for name, value in over_https.items()
+        if value != plain[name.removeprefix("https_")]
+    }
     points = {
         "aws_endpoint_url": assembly.control_plane.url,
-        "s3_endpoint_url": assembly.object_store.url,
+        "s3_endpoint_url": assembly.object_store_url,
     }
+    if plan.https.local:
+        points["ca_file"] = str(assembly.certificates.ca_file)
     if facts.database:
         points["database_url"] = assembly.database_url(facts.database)
     return outputs | points | setup
@@ -50,7 +60,8 @@ def greet(
         new = command("setup", folders.program)
         output.line(f"The kept {refused} is valid no more. Make a new one: {new}", "yellow")
         output.line()
-    output.line(f"All of this is in {file}, the logs are in {logs}.")
+    also = ", and how to come over HTTPS" if plan.https.local else ""
+    output.line(f"All of this is in {file}{also}; the logs are in {logs}.")
     stop = command("down", folders.program)
     output.line(f"Ctrl-C here, or `{stop}` elsewhere, stops it.")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from hokusai_infra.local.output import Output
 from hokusai_infra.local.process import ProcessSpec
 from hokusai_infra.local.state import StackError
-from hokusai_infra.local.supervisor import Child, Supervisor
+from hokusai_infra.local.supervisor import Child, Sinks, Supervisor
 from hokusai_infra.local.tasks import Task
 
 STEADY_SECONDS = 60.0
@@ -50,6 +50,7 @@ class PartKeeper(Keeper):
     make: Callable[[], ProcessSpec]
     kind: str = "part"
     port: int | None = None
+    sinks: Sinks | None = None
     child: Child | None = None
 
     async def start(self) -> None:
@@ -57,7 +58,7 @@ class PartKeeper(Keeper):
         await asyncio.to_thread(self.prepare)
         spec = self.make()
         self.child = await self.supervisor.spawn(
-            spec, kind=self.kind, log=spec.name, port=self.port
+            spec, kind=self.kind, log=spec.name, port=self.port, sinks=self.sinks
         )
         await self.supervisor.ready(self.child)
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from hokusai_infra.local.recorded import Recorded, RecordedGraph
@@ -13,8 +13,22 @@ DEFAULT_PRIORITY: Final = 50_001
 
 
 @dataclass(frozen=True)
+class Redirect:
+    """Where a rule sends a client, in the words of the load balancer."""
+
+    protocol: str = "#{protocol}"
+    host: str = "#{host}"
+    port: str = "#{port}"
+    path: str = "/#{path}"
+    query: str = "#{query}"
+
+
+_PARTS: Final = tuple(each.name for each in fields(Redirect))
+
+
+@dataclass(frozen=True)
 class Target:
-    """A rule's way: requests for these paths go to this target group, or get a fixed answer."""
+    """A rule's way: to a target group, to a fixed answer, or elsewhere."""
 
     priority: int
     paths: tuple[str, ...] = ()
@@ -22,6 +36,12 @@ class Target:
     status: int = 0
     body: str = ""
     content_type: str = "text/plain"
+    redirect: Redirect | None = None
+
+    @property
+    def to_https(self) -> bool:
+        """Whether it only asks to come back over HTTPS; a name's plain port does not ask that."""
+        return self.redirect is not None and self.redirect.protocol == "HTTPS"
 
 
 @dataclass(frozen=True)
@@ -32,6 +52,24 @@ class PublicName:
     targets: tuple[Target, ...]
     idle_seconds: int = 60
     """The load balancer's ``idleTimeout``; 60 is what AWS sets where the program does not."""
+
+
+@dataclass(frozen=True)
+class PublicListener:
+    """A port of a load balancer, with the hosts that its rules know."""
+
+    name: str
+    port: int
+    idle_seconds: int
+    hosts: Mapping[str, tuple[Target, ...]]
+    """What happens to requests of each host, the listener's default at the end."""
+    default: Target | None
+    """What happens to requests of every other host."""
+    tls: bool
+    certificate_names: tuple[str, ...] = ()
+    """Names in its certificates, as far as the program makes those."""
+    server_header: bool = True
+    """Whether its own answers say that they are a load balancer's."""
 
 
 @dataclass(frozen=True)
@@ -48,31 +86,70 @@ def public_names(graph: RecordedGraph) -> list[PublicName]:
     """List the routed hosts, sorted."""
     found: dict[str, list[Target]] = {}
     idle: dict[str, int] = {}
+    for listener in public_listeners(graph):
+        for host, targets in listener.hosts.items():
+            found.setdefault(host, []).extend(
+                each for each in targets if not (each.to_https and not listener.tls)
+            )
+            idle[host] = listener.idle_seconds
+    return [
+        PublicName(host, tuple(sorted(found[host], key=lambda each: each.priority)), idle[host])
+        for host in sorted(found)
+        if any(each.target_group for each in found[host])
+    ]
+
+
+def public_listeners(graph: RecordedGraph) -> list[PublicListener]:
+    """List the listeners of all load balancers, with their rules in order, by name."""
+    found = []
     for listener in graph.of("aws:lb/listener:Listener"):
         balancer = graph.by_arn("aws:lb/loadBalancer:LoadBalancer", listener.get("loadBalancerArn"))
-        seconds = int(balancer.get("idleTimeout", 60)) if balancer else 60
         default = _action(listener, listener.get("defaultActions", []), DEFAULT_PRIORITY, ())
-        rules = [
-            rule
-            for rule in graph.of("aws:lb/listenerRule:ListenerRule")
-            if rule.get("listenerArn") in (listener.get("arn"), listener.get("id"))
-        ]
+        last = [default] if default else []
         hosts: dict[str, list[Target]] = {}
-        for rule in rules:
+        for rule in graph.of("aws:lb/listenerRule:ListenerRule"):
+            if rule.get("listenerArn") not in (listener.get("arn"), listener.get("id")):
+                continue
             names, paths = _conditions(rule)
             action = _action(rule, rule.get("actions", []), int(rule.get("priority", 1)), paths)
             for host in names:
                 hosts.setdefault(host, []).extend([action] if action else [])
         if default and default.target_group and balancer:
             hosts.setdefault(str(balancer.get("dnsName")), [])
-        for host, targets in hosts.items():
-            found.setdefault(host, []).extend([*targets, *([default] if default else [])])
-            idle[host] = seconds
-    return [
-        PublicName(host, tuple(sorted(found[host], key=lambda each: each.priority)), idle[host])
-        for host in sorted(found)
-        if any(each.target_group for each in found[host])
+        found.append(
+            PublicListener(
+                name=listener.name,
+                tls=listener.get("protocol") == "HTTPS",
+                port=int(listener.get("port", 80)),
+                idle_seconds=int(balancer.get("idleTimeout", 60)) if balancer else 60,
+                hosts={
+                    host: tuple(sorted([*targets, *last], key=lambda each: each.priority))
+                    for host, targets in sorted(hosts.items())
+                },
+                default=default,
+                certificate_names=_certificate_names(graph, listener),
+                server_header=bool(listener.get("routingHttpResponseServerEnabled", default=True)),
+            )
+        )
+    return sorted(found, key=lambda each: each.name)
+
+
+def _certificate_names(graph: RecordedGraph, listener: Recorded) -> tuple[str, ...]:
+    """Read whom the listener's certificates name; one that the program does not make is unread."""
+    arns = [listener.get("certificateArn")]
+    arns += [
+        more.get("certificateArn")
+        for more in graph.of("aws:lb/listenerCertificate:ListenerCertificate")
+        if more.get("listenerArn") in (listener.get("arn"), listener.get("id"))
     ]
+    names: list[str] = []
+    for arn in filter(None, arns):
+        if certificate := graph.by_arn("aws:acm/certificate:Certificate", arn):
+            names += [
+                certificate.get("domainName"),
+                *certificate.get("subjectAlternativeNames", []),
+            ]
+    return tuple(dict.fromkeys(names))
 
 
 def _conditions(rule: Recorded) -> tuple[list[str], tuple[str, ...]]:
@@ -108,8 +185,8 @@ def _action(
                     body=str(fixed.get("messageBody", "")),
                     content_type=str(fixed.get("contentType", "text/plain")),
                 )
-            case {"type": "redirect"}:  # to HTTPS: there is none on loopback
-                continue
+            case {"type": "redirect", "redirect": dict(way)}:
+                return _redirect(of, way, priority, paths)
             case _:
                 raise StackError(
                     f"{of.where} has an action that the local load balancer does not know: "
@@ -117,6 +194,21 @@ def _action(
                     fix="Use forward (to one target group), fixed-response or redirect.",
                 )
     return None
+
+
+def _redirect(of: Recorded, way: dict[str, Any], priority: int, paths: tuple[str, ...]) -> Target:
+    stated = {part: str(way[part]) for part in _PARTS if way.get(part)}
+    redirect = Redirect(**stated)
+    if (redirect.path, redirect.query) != (Redirect.path, Redirect.query) and (
+        "#{" in redirect.path + redirect.query
+    ):
+        raise StackError(
+            f"{of.where} redirects to path {redirect.path!r} and query {redirect.query!r}, which "
+            "the local load balancer does not put together.",
+            fix="Leave both out, or state both without #{…}.",
+        )
+    status = int(str(way.get("statusCode", "HTTP_302")).removeprefix("HTTP_"))
+    return Target(priority, paths, status=status, redirect=redirect)
 
 
 def private_names(graph: RecordedGraph) -> list[PrivateName]:
@@ -198,9 +290,9 @@ class Names:
         return value
 
 
-def public_origin(position: int, port: int) -> str:
+def public_origin(position: int, port: int, scheme: str = "http") -> str:
     """Give the first host 127.0.0.1, the others localhost: cookies heed hosts, not ports."""
-    return f"http://{'127.0.0.1' if position == 0 else 'localhost'}:{port}"
+    return f"{scheme}://{'127.0.0.1' if position == 0 else 'localhost'}:{port}"
 
 
 def local_names(

@@ -3,14 +3,21 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hokusai_infra.local.balancer import (
+from hokusai_infra.local.listeners import (
     Listener,
     TargetGroup,
-    discovery_listener,
-    public_listener,
+    discovery_name,
+    played_listeners,
+    public_name,
     target_group,
 )
-from hokusai_infra.local.names import Names, local_names, private_names, public_names
+from hokusai_infra.local.names import (
+    Names,
+    local_names,
+    private_names,
+    public_listeners,
+    public_names,
+)
 from hokusai_infra.local.ports import Ports
 from hokusai_infra.local.recorded import RecordedGraph
 from hokusai_infra.local.state import StackError
@@ -40,15 +47,10 @@ class Plan:
     names: Names
     listeners: tuple[Listener, ...]
     groups: dict[str, TargetGroup]
-
-    @property
-    def urls(self) -> dict[str, str]:
-        """Public host → local origin."""
-        return {
-            each.name: self.names.local[each.name.lower()]
-            for each in self.listeners
-            if each.forwarded
-        }
+    urls: dict[str, str]
+    """Public host → local origin."""
+    https: Names
+    """The same over HTTPS, where the program has a listener for that."""
 
 
 def make_plan(graph: RecordedGraph, ports: Ports, tasks: int) -> Plan:
@@ -60,9 +62,11 @@ def make_plan(graph: RecordedGraph, ports: Ports, tasks: int) -> Plan:
     public = [(each, ports.get(f"name/{each.host}")) for each in public_names(graph)]
     private = [(each, ports.get(f"name/{each.host}")) for each in private_names(graph)]
     names = local_names(public, private)
+    played = played_listeners(public_listeners(graph), [name for name, _ in public], ports)
     listeners = [
-        *(public_listener(position, name, port) for position, (name, port) in enumerate(public)),
-        *(discovery_listener(name.host, port, name.service) for name, port in private),
+        *(public_name(position, name, port) for position, (name, port) in enumerate(public)),
+        *(discovery_name(name.host, port, name.service) for name, port in private),
+        *played.listeners,
     ]
     upstreams = {
         service.name: [s.port for s in slots if s.service is service and s.port]
@@ -82,7 +86,8 @@ def make_plan(graph: RecordedGraph, ports: Ports, tasks: int) -> Plan:
             if target.target_group and target.target_group not in groups:
                 # A target group that no service is in answers 503, as in AWS.
                 groups[target.target_group] = target_group(graph, target.target_group, ())
-    return Plan(graph, slots, names, tuple(listeners), groups)
+    urls = {name.host: names.local[name.host.lower()] for name, _ in public}
+    return Plan(graph, slots, names, tuple(listeners), groups, urls, Names(played.https))
 
 
 def _local(services: list[EcsService], resource: str) -> str:

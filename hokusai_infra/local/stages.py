@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any
 
 from hokusai_infra.local.assembly import Assembly, LocalFacts
 from hokusai_infra.local.balancer import HEALTH_SECONDS, Balancer
+from hokusai_infra.local.ecs_agent import EcsAgent
 from hokusai_infra.local.health import routed
 from hokusai_infra.local.keepers import PartKeeper, TaskKeeper
 from hokusai_infra.local.output import Output
@@ -16,7 +18,7 @@ from hokusai_infra.local.recorded import RecordedGraph
 from hokusai_infra.local.recording import record
 from hokusai_infra.local.secret_values import SecretValues
 from hokusai_infra.local.setup_task import refused, set_up
-from hokusai_infra.local.supervisor import Supervisor
+from hokusai_infra.local.supervisor import Sinks, Supervisor
 from hokusai_infra.local.task_definitions import find_task
 from hokusai_infra.local.tasks import Surroundings, Task
 
@@ -95,6 +97,7 @@ class Stages:
         *,
         port: int | None = None,
         kind: str = "part",
+        sinks: Sinks | None = None,
     ) -> PartKeeper:
         keeper = PartKeeper(
             self.supervisor,
@@ -103,6 +106,7 @@ class Stages:
             part.process,
             kind=kind,
             port=port,
+            sinks=sinks,
         )
         with self.output.step(title) as details:
             await keeper.start()
@@ -141,6 +145,11 @@ class Stages:
         part = self.assembly.object_store
         if buckets := buckets_of(graph.resources):
             await self._part("object store", part, port=part.ports["s3"])
+            if recorder := self.assembly.object_recorder:
+                keys = {each.name: each.kms_key_arn for each in buckets if each.kms_key_arn}
+                recorder = replace(recorder, keys=keys)
+                sinks = Sinks(recorder.take)
+                await self._part("S3 calls", recorder, port=recorder.port, sinks=sinks)
             with self.output.step("buckets") as details:
                 await asyncio.to_thread(part.make_buckets, buckets)
                 details.append(", ".join(each.name for each in buckets))
@@ -149,7 +158,7 @@ class Stages:
     async def _balancer(self, plan: Plan) -> None:
         if plan.listeners:
             folder = self.assembly.folders.state / "balancer"
-            part = Balancer(folder, plan.listeners, plan.groups)
+            part = Balancer(folder, plan.listeners, plan.groups, self.assembly.certificates)
             await self._part("load balancer", part, kind="balancer")
 
     def _surroundings(self, plan: Plan) -> Surroundings:
@@ -162,9 +171,10 @@ class Stages:
             names=plan.names,
             credentials=credentials,
             control_plane=endpoint,
-            object_store=assembly.object_store.url,
+            object_store=assembly.object_store_url,
             region=region,
             secrets=SecretValues(endpoint, region, credentials),
+            agent=EcsAgent(credentials, assembly.calls),
         )
         self.supervisor.record.private = surroundings.saved()
         return surroundings
@@ -230,10 +240,12 @@ class Stages:
         """
         await asyncio.sleep(HEALTH_SECONDS * 1.3)
         for listener in plan.listeners:
-            for target in listener.targets if listener.forwarded else ():
+            if not listener.forwarded or listener.tls:
+                continue
+            for target in listener.targets:
                 group = plan.groups.get(target.target_group)
                 if group and group.upstreams:
-                    await routed(listener.port, group.health_path)
+                    await routed(listener.ports[0], group.health_path)
 
 
 async def together(*coroutines: Coroutine[Any, Any, Any]) -> list[Any]:

@@ -70,6 +70,11 @@ class Folders:
         return self.root / "connection.json"
 
     @property
+    def calls(self) -> Path:
+        """Who asked AWS for what, while calls are recorded."""
+        return self.root / "calls.jsonl"
+
+    @property
     def run(self) -> Path:
         """What is running."""
         return self.root / "run.json"

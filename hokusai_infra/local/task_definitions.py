@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, Self
 
@@ -51,6 +51,8 @@ class Container:
     ports: tuple[int, ...]
     start_timeout: float
     stop_timeout: float
+    log_options: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Of the driver ``awslogs``; empty where another one, or none, is used."""
 
     @classmethod
     def read(cls, raw: Mapping[str, Any]) -> Self:
@@ -71,7 +73,13 @@ class Container:
             # Fargate's defaults are 3 minutes and 30 seconds.
             start_timeout=float(raw.get("startTimeout") or 180),
             stop_timeout=float(raw.get("stopTimeout") or 30),
+            log_options=_awslogs(raw.get("logConfiguration") or {}),
         )
+
+
+def _awslogs(raw: Mapping[str, Any]) -> dict[str, str]:
+    options: dict[str, str] = raw.get("options") or {}
+    return options if raw.get("logDriver") == "awslogs" else {}
 
 
 @dataclass(frozen=True)

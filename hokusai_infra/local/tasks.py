@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
+from hokusai_infra.local.ecs_agent import EcsAgent
 from hokusai_infra.local.health import healthy_once
 from hokusai_infra.local.names import Names
+from hokusai_infra.local.parts.calls import CallLog
 from hokusai_infra.local.parts.credentials import Credentials
 from hokusai_infra.local.process import ProcessSpec, serves
 from hokusai_infra.local.secret_values import SecretValues, role_name
@@ -37,6 +39,7 @@ class Surroundings:
     object_store: str
     region: str
     secrets: SecretValues
+    agent: EcsAgent
 
     def saved(self) -> dict[str, Any]:
         """Give what another command needs to start a task beside the supervisor's."""
@@ -45,6 +48,7 @@ class Surroundings:
             "control_plane": self.control_plane,
             "object_store": self.object_store,
             "region": self.region,
+            "record_calls": self.agent.calls.recording,
         }
 
     @classmethod
@@ -61,6 +65,7 @@ class Surroundings:
             saved["object_store"],
             region,
             SecretValues(endpoint, region, credentials),
+            EcsAgent(credentials, CallLog(folders.calls if saved["record_calls"] else None)),
         )
 
     def search_path(self) -> str:
@@ -180,6 +185,7 @@ class Task:
 
     async def _launch(self, container: Container) -> None:
         overridden = self.command if container is self.main else None
+        self.surroundings.agent.open_log(self.definition, container, self.label.replace("/", "-"))
         environment = await self.surroundings.environment(
             self.definition, container, self.label, self.ports
         )

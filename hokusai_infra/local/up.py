@@ -28,14 +28,15 @@ from hokusai_infra.local.supervisor import Supervisor, empty
 from hokusai_infra.local.watchdog import Watchdog
 
 
-def up(folder: Path, stack: str, tasks: int, output: Output) -> int:
+def up(folder: Path, stack: str, tasks: int, output: Output, *, record_calls: bool = False) -> int:
     """Run the local stack in the foreground until it is stopped; return the exit code."""
     forget_the_caller()
     try:
         folders = Folders.of(folder)
         place = Place.read(folders, stack)
         with lock(folders):
-            return asyncio.run(Run(folders, place, stack, tasks, output).run())
+            run = Run(folders, place, stack, tasks, output, record_calls=record_calls)
+            return asyncio.run(run.run())
     except StackError as error:
         output.failure(error)
         return 1
@@ -44,11 +45,18 @@ def up(folder: Path, stack: str, tasks: int, output: Output) -> int:
 class Run:
     """One run of the local stack."""
 
-    def __init__(
-        self, folders: Folders, place: Place, stack: str, tasks: int, output: Output
+    def __init__(  # noqa: PLR0913 - what the command line says
+        self,
+        folders: Folders,
+        place: Place,
+        stack: str,
+        tasks: int,
+        output: Output,
+        *,
+        record_calls: bool,
     ) -> None:
         self.folders, self.place, self.stack = folders, place, stack
-        self.tasks, self.output = tasks, output
+        self.tasks, self.output, self.record_calls = tasks, output, record_calls
         self.record = RunRecord.mine(secrets.token_hex(4), stack)
         self.supervisor = Supervisor(folders, self.record)
         self.watchdog = Watchdog(folders, self.record.run_id)
@@ -75,14 +83,14 @@ class Run:
         await self.watchdog.start(self.supervisor)
         state = self.folders.state
         ports, credentials = Ports(self.folders.ports), Credentials.prepare(state)
-        assembly = Assembly(self.folders, self.place, ports, credentials)
+        assembly = Assembly(self.folders, self.place, ports, credentials, self.record_calls)
         stages = Stages(assembly, self.supervisor, self.output)
 
         graph, facts = await stages.record(self.stack)
         plan = await stages.start(graph, facts, self.tasks)
         self.record.urls, self.record.phase = plan.urls, "ready"
         self.supervisor.publish_now()
-        found = connection(plan, assembly, facts, stages.setup)
+        found = await asyncio.to_thread(connection, plan, assembly, facts, stages.setup)
         found.pop(stages.refused, None)
         keeping = [asyncio.create_task(each.keep()) for each in stages.keepers]
         try:

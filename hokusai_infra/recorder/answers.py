@@ -6,12 +6,31 @@ from typing import Any, Final
 from hokusai_infra.recorder.graph import Answers, Resource
 
 ARNS: Final = {
+    "aws:accessanalyzer/analyzer:Analyzer": (
+        "access-analyzer:{region}:{account}:analyzer/{physical}"
+    ),
     "aws:acm/certificate:Certificate": "acm:{region}:{account}:certificate/{physical}",
+    "aws:autoscaling/group:Group": (
+        "autoscaling:{region}:{account}:autoScalingGroup:0123:autoScalingGroupName/{physical}"
+    ),
+    "aws:cloudtrail/trail:Trail": "cloudtrail:{region}:{account}:trail/{physical}",
+    "aws:cloudwatch/eventRule:EventRule": "events:{region}:{account}:rule/{physical}",
     "aws:cloudwatch/logGroup:LogGroup": "logs:{region}:{account}:log-group:{physical}",
+    "aws:cloudwatch/metricAlarm:MetricAlarm": "cloudwatch:{region}:{account}:alarm:{physical}",
+    "aws:ec2/launchTemplate:LaunchTemplate": "ec2:{region}:{account}:launch-template/{physical}",
+    "aws:ecr/repository:Repository": "ecr:{region}:{account}:repository/{physical}",
     "aws:ecs/cluster:Cluster": "ecs:{region}:{account}:cluster/{physical}",
     "aws:ecs/service:Service": "ecs:{region}:{account}:service/{physical}",
     "aws:ecs/taskDefinition:TaskDefinition": "ecs:{region}:{account}:task-definition/{physical}:1",
+    "aws:guardduty/detector:Detector": "guardduty:{region}:{account}:detector/{physical}",
+    "aws:iam/openIdConnectProvider:OpenIdConnectProvider": (
+        "iam::{account}:oidc-provider/token.actions.githubusercontent.com"
+    ),
+    "aws:iam/policy:Policy": "iam::{account}:policy/{physical}",
     "aws:iam/role:Role": "iam::{account}:role/{physical}",
+    "aws:iam/serviceLinkedRole:ServiceLinkedRole": (
+        "iam::{account}:role/aws-service-role/{physical}"
+    ),
     "aws:kms/key:Key": "kms:{region}:{account}:key/{physical}",
     "aws:lb/listener:Listener": "elasticloadbalancing:{region}:{account}:listener/app/{physical}",
     "aws:lb/listenerRule:ListenerRule": (
@@ -25,12 +44,16 @@ ARNS: Final = {
     ),
     "aws:rds/instance:Instance": "rds:{region}:{account}:db:{physical}",
     "aws:s3/bucket:Bucket": "s3:::{physical}",
+    "aws:scheduler/schedule:Schedule": "scheduler:{region}:{account}:schedule/default/{physical}",
     "aws:secretsmanager/secret:Secret": (
         "secretsmanager:{region}:{account}:secret:{physical}-AbCdEf"
     ),
+    "aws:securityhub/account:Account": "securityhub:{region}:{account}:hub/default",
     "aws:servicediscovery/service:Service": (
         "servicediscovery:{region}:{account}:service/srv-{physical}"
     ),
+    "aws:sns/topic:Topic": "sns:{region}:{account}:{physical}",
+    "aws:wafv2/webAcl:WebAcl": "wafv2:{region}:{account}:regional/webacl/{physical}/0123",
 }
 """Types that have an ARN the program may read, with its form after ``arn:aws:``."""
 
@@ -45,10 +68,23 @@ WITHOUT_ARN: Final = frozenset(
     {
         "aws:acm/certificateValidation:CertificateValidation",
         "aws:appautoscaling/policy:Policy",
+        "aws:appautoscaling/scheduledAction:ScheduledAction",
         "aws:appautoscaling/target:Target",
+        "aws:cfg/deliveryChannel:DeliveryChannel",
+        "aws:cfg/recorder:Recorder",
+        "aws:cfg/recorderStatus:RecorderStatus",
+        "aws:cloudwatch/eventTarget:EventTarget",
+        "aws:ebs/encryptionByDefault:EncryptionByDefault",
+        "aws:ebs/snapshotBlockPublicAccess:SnapshotBlockPublicAccess",
+        "aws:cloudwatch/logResourcePolicy:LogResourcePolicy",
+        "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup",
         "aws:ec2/eip:Eip",
+        "aws:ec2/flowLog:FlowLog",
+        "aws:ec2/imageBlockPublicAccess:ImageBlockPublicAccess",
+        "aws:ec2/instanceMetadataDefaults:InstanceMetadataDefaults",
         "aws:ec2/internetGateway:InternetGateway",
         "aws:ec2/natGateway:NatGateway",
+        "aws:ec2/networkInterface:NetworkInterface",
         "aws:ec2/route:Route",
         "aws:ec2/routeTable:RouteTable",
         "aws:ec2/routeTableAssociation:RouteTableAssociation",
@@ -56,32 +92,48 @@ WITHOUT_ARN: Final = frozenset(
         "aws:ec2/subnet:Subnet",
         "aws:ec2/vpc:Vpc",
         "aws:ec2/vpcEndpoint:VpcEndpoint",
+        "aws:ecr/lifecyclePolicy:LifecyclePolicy",
+        "aws:ecr/repositoryPolicy:RepositoryPolicy",
+        "aws:guardduty/detectorFeature:DetectorFeature",
+        "aws:iam/accountPasswordPolicy:AccountPasswordPolicy",
         "aws:iam/rolePolicy:RolePolicy",
         "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
         "aws:kms/alias:Alias",
         "aws:rds/parameterGroup:ParameterGroup",
         "aws:rds/subnetGroup:SubnetGroup",
         "aws:route53/record:Record",
+        "aws:s3/accountPublicAccessBlock:AccountPublicAccessBlock",
+        "aws:s3/bucketCorsConfiguration:BucketCorsConfiguration",
         "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
+        "aws:s3/bucketLogging:BucketLogging",
         "aws:s3/bucketOwnershipControls:BucketOwnershipControls",
         "aws:s3/bucketPolicy:BucketPolicy",
         "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
         "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
         "aws:s3/bucketVersioning:BucketVersioning",
+        "aws:securityhub/standardsSubscription:StandardsSubscription",
         "aws:servicediscovery/privateDnsNamespace:PrivateDnsNamespace",
+        "aws:sns/topicPolicy:TopicPolicy",
+        "aws:sns/topicSubscription:TopicSubscription",
         "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
         "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
+        "aws:wafv2/webAclAssociation:WebAclAssociation",
+        "aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration",
     }
 )
 """Types whose inputs and id say all that a program reads of them."""
 
 
 def _proofs(resource: Resource, _: str) -> dict[str, Any]:
+    """Answer as ACM does, whose record for a wildcard is that of the domain itself.
+
+    docs.aws.amazon.com/acm/latest/userguide/dns-validation.html.
+    """
     domains = [resource.inputs["domainName"], *resource.inputs.get("subjectAlternativeNames", [])]
     options = [
         {
             "domainName": domain,
-            "resourceRecordName": f"_proof.{domain}.",
+            "resourceRecordName": f"_proof.{domain.removeprefix('*.')}.",
             "resourceRecordType": "CNAME",
             "resourceRecordValue": f"_{resource.name}.acm-validations.aws.",
         }
@@ -100,14 +152,30 @@ def _database(resource: Resource, arn: str) -> dict[str, Any]:
         "endpoint": f"{host}:5432",
         "resourceId": "db-ABCDEFGHIJKLMNOPQRSTUVWXYZ",
         "masterUserSecrets": [
-            {"secretArn": secret, "secretStatus": "active", "kmsKeyId": "aws/rds"}
+            {
+                "secretArn": secret,
+                "secretStatus": "active",
+                "kmsKeyId": resource.inputs.get("masterUserSecretKmsKeyId", "aws/secretsmanager"),
+            }
         ],
     }
 
 
 FURTHER: Final[dict[str, Callable[[Resource, str], dict[str, Any]]]] = {
     "aws:acm/certificate:Certificate": _proofs,
+    "aws:ec2/launchTemplate:LaunchTemplate": lambda *_: {"latestVersion": 1, "defaultVersion": 1},
     "aws:ec2/vpcEndpoint:VpcEndpoint": lambda each, _: {"prefixListId": f"pl-{each.name}"},
+    "aws:iam/policy:Policy": lambda each, arn: {
+        "arn": arn.replace(":policy/", ":policy" + each.inputs.get("path", "/"))
+    },
+    "aws:iam/role:Role": lambda each, arn: {
+        "arn": arn.replace(":role/", ":role" + each.inputs.get("path", "/"))
+    },
+    "aws:ecr/repository:Repository": lambda each, arn: {
+        "registryId": arn.split(":")[4],
+        "repositoryUrl": f"{arn.split(':')[4]}.dkr.ecr.{arn.split(':')[3]}.amazonaws.com/"
+        f"{each.inputs['name']}",
+    },
     "aws:kms/key:Key": lambda each, _: {"keyId": each.name},
     "aws:lb/loadBalancer:LoadBalancer": lambda each, arn: {
         "arnSuffix": arn.partition(":loadbalancer/")[2],

@@ -32,6 +32,8 @@ class Resource:
     """Former names, parents and types that the program states; not those of the provider's SDK."""
     ignore_changes: tuple[str, ...] = ()
     component: bool = False
+    provider: str = ""
+    """URN of the provider that the program states; empty where it is the stack's own."""
     source: str = ""
     """``file:line`` of the call that made it, relative to the program where it can be."""
 

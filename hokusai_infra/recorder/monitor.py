@@ -125,6 +125,7 @@ class Monitor(MockMonitor):
             aliases=tuple(sorted(filter(None, map(_alias, request.aliases)))),
             ignore_changes=tuple(sorted(request.ignoreChanges)),
             component=not (request.custom or request.remote),
+            provider=request.provider.rpartition("::")[0],
             source=f"{self._relative(position.uri)}:{position.line}" if position.uri else "",
         )
 

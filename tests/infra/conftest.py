@@ -10,6 +10,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--write-golden", action="store_true", help="rewrite tests/golden from what is recorded"
     )
+    parser.addoption(
+        "--write-reference", action="store_true", help="rewrite the generated parts of docs/"
+    )
 
 
 @pytest.fixture(params=STACKS)

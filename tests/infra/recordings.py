@@ -17,6 +17,11 @@ def recorded(stack: str) -> Graph:
     return record(ROOT, stack, answers=default_answers)
 
 
+@cache
+def example(name: str, stack: str) -> Graph:
+    return record(ROOT / "examples" / name, stack, answers=default_answers)
+
+
 def alone(build: Callable[[], object]) -> Graph:
     """Record what one component registers."""
 

@@ -12,6 +12,9 @@ from hokusai_infra.recorder import Graph
 from tests.infra.recordings import containers, statements
 
 TASK = "aws:ecs/taskDefinition:TaskDefinition"
+ENCRYPTION = (
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
+)
 READERS: dict[tuple[str, str], type[BaseSettings]] = {
     ("api", "api"): settings.ApiSettings,
     ("api", "migrate"): settings.MigrateSettings,
@@ -110,8 +113,9 @@ def test_the_execution_role_reads_exactly_the_secrets_of_its_containers(graph: G
         (
             "mlflow",
             {
-                "ListObjects",
-                "ReadAndWriteObjects",
+                "ListMlflowArtifacts",
+                "ReadAndWriteMlflowArtifacts",
+                "UseKeyOfMlflowArtifacts",
                 "ReadKeySecrets",
                 "DecryptSecrets",
                 "LogInToDatabase",
@@ -144,8 +148,16 @@ def test_what_a_process_is_told_to_use_its_role_may_use(graph: Graph) -> None:
     for sid, service in (("EncryptSecrets", "api"), ("DecryptSecrets", "mlflow")):
         assert may[service][sid]["Resource"] == [api["HOKUSAI_KEY_SECRETS_KMS_KEY_ARN"]]
     bucket = mlflow["HOKUSAI_ARTIFACT_BUCKET"]
-    assert may["mlflow"]["ListObjects"]["Resource"] == [f"arn:aws:s3:::{bucket}"]
-    assert may["mlflow"]["ReadAndWriteObjects"]["Resource"] == [f"arn:aws:s3:::{bucket}/*"]
+    assert may["mlflow"]["ListMlflowArtifacts"]["Resource"] == [f"arn:aws:s3:::{bucket}"]
+    objects = may["mlflow"]["ReadAndWriteMlflowArtifacts"]["Resource"]
+    assert objects == [f"arn:aws:s3:::{bucket}/*"]
+    (encryption,) = (
+        each.inputs["rules"][0]["applyServerSideEncryptionByDefault"]
+        for each in graph.of(ENCRYPTION)
+        if each.name.startswith("mlflow-artifacts")
+    )
+    key = may["mlflow"]["UseKeyOfMlflowArtifacts"]["Resource"]
+    assert key == [encryption["kmsMasterKeyId"]]
 
 
 def test_whoever_is_given_an_address_inside_can_reach_it(graph: Graph) -> None:
@@ -223,7 +235,7 @@ def test_the_outputs_are_those_that_are_promised_and_none_is_secret(graph: Graph
     cluster = graph.one("aws:ecs/cluster:Cluster").inputs["name"]
     buckets = {each.name: each.inputs["bucket"] for each in graph.of("aws:s3/bucket:Bucket")}
     domain = json.loads(graph.config["hokusai:stack"])["domain"]
-    assert graph.outputs == {
+    assert {key: value for key, value in graph.outputs.items() if key != "dns_records"} == {
         "api_url": f"https://api.{domain}",
         "mlflow_url": f"https://mlflow.{domain}",
         "artifact_bucket": buckets["mlflow-artifacts"],
@@ -238,6 +250,55 @@ def test_the_outputs_are_those_that_are_promised_and_none_is_secret(graph: Graph
         },
     }
     assert graph.secret_outputs == ()
+
+
+def test_who_makes_dns_records_by_hand_is_told_all_of_them(graph: Graph) -> None:
+    stated = json.loads(graph.config["hokusai:stack"])
+    if stated["dns"]["kind"] != "elsewhere":
+        assert "dns_records" not in graph.outputs
+        return
+    balancer = graph.one("aws:lb/loadBalancer:LoadBalancer").state["dnsName"]
+    made = {each["name"]: each for each in graph.outputs["dns_records"]}
+    for host in (f"api.{stated['domain']}", f"mlflow.{stated['domain']}"):
+        assert made.pop(host) == {"name": host, "type": "CNAME", "value": balancer}
+    ((proof, record),) = made.items()
+    assert (proof.startswith("_"), record["type"]) == (True, "CNAME")
+
+
+def test_logs_go_to_a_bucket_whose_policy_lets_their_services_write(graph: Graph) -> None:
+    logs = graph.one("aws:s3/bucket:Bucket", "logs")
+    (policy,) = (
+        json.loads(each.inputs["policy"])["Statement"]
+        for each in graph.of("aws:s3/bucketPolicy:BucketPolicy")
+        if logs.urn in each.dependencies
+    )
+    writers = {each["Principal"]["Service"] for each in policy if each["Effect"] == "Allow"}
+    assert writers == {
+        "delivery.logs.amazonaws.com",
+        "logdelivery.elasticloadbalancing.amazonaws.com",
+        "logging.s3.amazonaws.com",
+    }
+    balancer = graph.one("aws:lb/loadBalancer:LoadBalancer").inputs["accessLogs"]
+    assert balancer["bucket"] == logs.inputs["bucket"]
+    flows = graph.one("aws:ec2/flowLog:FlowLog").inputs["logDestination"]
+    assert flows.startswith(f"arn:aws:s3:::{logs.inputs['bucket']}")
+    logged = {
+        each.inputs["bucket"]: each.inputs["targetBucket"]
+        for each in graph.of("aws:s3/bucketLogging:BucketLogging")
+    }
+    assert logged == {
+        each.id: logs.inputs["bucket"]
+        for each in graph.of("aws:s3/bucket:Bucket")
+        if each.name != "logs"
+    }
+
+
+def test_a_browser_uploads_from_the_api_s_origin_alone(graph: Graph) -> None:
+    cors = graph.one("aws:s3/bucketCorsConfiguration:BucketCorsConfiguration")
+    assert cors.inputs["bucket"] == graph.one("aws:s3/bucket:Bucket", "pipeline-data").id
+    assert [each["allowedOrigins"] for each in cors.inputs["corsRules"]] == [
+        [graph.outputs["api_url"]]
+    ]
 
 
 def test_the_local_stack_can_fill_its_greeting(graph: Graph) -> None:

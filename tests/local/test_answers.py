@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import boto3
 import pytest
@@ -17,6 +18,9 @@ from hokusai_infra.local.parts.credentials import Credentials
 from hokusai_infra.local.ports import Ports
 from hokusai_infra.local.process import NotReadyError
 from hokusai_infra.recorder import Resource
+
+if TYPE_CHECKING:
+    from types_boto3_secretsmanager import SecretsManagerClient
 
 ACCOUNT, REGION = "222233334444", "eu-central-1"
 
@@ -139,11 +143,15 @@ def test_what_is_asked_at_once_is_made_once(answers: LocalAnswers) -> None:
     assert len({*got.values()}) == 8
 
 
-def value(control_plane: ControlPlane, secret: str) -> str:
-    client = boto3.session.Session().client(
+def secrets_manager(control_plane: ControlPlane) -> "SecretsManagerClient":
+    """Return a client with this test's own credentials; boto3 keeps its default session's."""
+    return boto3.session.Session().client(
         "secretsmanager", endpoint_url=control_plane.url, region_name=REGION
     )
-    return client.get_secret_value(SecretId=secret)["SecretString"]
+
+
+def value(control_plane: ControlPlane, secret: str) -> str:
+    return secrets_manager(control_plane).get_secret_value(SecretId=secret)["SecretString"]
 
 
 def test_a_value_is_put_once_and_not_back_over_a_later_one(
@@ -209,6 +217,24 @@ def test_the_database_is_the_local_one_with_a_managed_secret(
     }
     with pytest.raises(AnswerError, match="'other' is a second database instance"):
         answers(resource("aws:rds/instance:Instance", "other"))
+
+
+def test_a_managed_secret_is_encrypted_with_the_stated_key(
+    answers: LocalAnswers, control_plane: ControlPlane
+) -> None:
+    _, key = answers(resource("aws:kms/key:Key", "of-the-master-secret"))
+    _, outputs = answers(
+        resource(
+            "aws:rds/instance:Instance",
+            "keyed",
+            manageMasterUserPassword=True,
+            masterUserSecretKmsKeyId=key["arn"],
+        )
+    )
+    (managed,) = outputs["masterUserSecrets"]
+    manager = secrets_manager(control_plane)
+    assert managed["kmsKeyId"] == key["arn"]
+    assert manager.describe_secret(SecretId=managed["secretArn"])["KmsKeyId"] == key["arn"]
 
 
 def test_what_aws_would_refuse_names_the_resource_and_its_line(answers: LocalAnswers) -> None:

@@ -30,12 +30,12 @@ def test_the_version_is_that_of_the_distribution() -> None:
 
 def test_every_command_of_the_local_stack_is_listed() -> None:
     done = subprocess.run([HOKUSAI, "infra", "--help"], check=True, capture_output=True, text=True)
-    for name in ("up", "down", "reset", "status", "logs", "run", "setup"):
+    for name in ("up", "down", "reset", "status", "logs", "run", "setup", "calls"):
         assert f" {name} " in done.stdout
 
 
 def test_a_folder_without_a_program_is_an_error_with_a_hint(tmp_path: Path) -> None:
-    for name in ("up", "down", "status", "logs", "reset"):
+    for name in ("up", "down", "status", "logs", "reset", "calls"):
         words = ["", str(tmp_path)] if name == "logs" else [str(tmp_path)]
         done = subprocess.run(
             [HOKUSAI, "infra", name, *words], check=False, capture_output=True, text=True

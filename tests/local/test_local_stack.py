@@ -128,7 +128,10 @@ def test_it_says_what_it_costs_then_each_step_and_what_to_copy(tiny: Tiny) -> No
     key = tiny.connection["admin_key"]
     assert f'{{"braces": "stay"}} and the key is {key}' in lines
     assert tiny.said.count(key) == 1
-    assert lines[-2].startswith(f"All of this is in {tiny.local}/connection.json, the logs are in")
+    assert lines[-2] == (
+        f"All of this is in {tiny.local}/connection.json, and how to come over HTTPS; "
+        f"the logs are in {tiny.local}/logs."
+    )
     assert lines[-1] == f"Ctrl-C here, or `{SHOWN} infra down {tiny.folder}` elsewhere, stops it."
     assert key.startswith("hello-")
 

@@ -7,10 +7,13 @@ import pytest
 from hokusai_infra.local.names import (
     Names,
     PrivateName,
+    PublicListener,
     PublicName,
+    Redirect,
     Target,
     local_names,
     private_names,
+    public_listeners,
     public_names,
 )
 from hokusai_infra.local.recorded import Recorded, RecordedGraph
@@ -131,6 +134,58 @@ def test_a_listener_that_forwards_all_answers_for_the_balancers_own_name() -> No
 def test_a_redirect_to_https_is_no_route() -> None:
     redirect = {"type": "redirect", "redirect": {"protocol": "HTTPS", "statusCode": "HTTP_301"}}
     assert public_names(graph(BALANCER, listener(redirect))) == []
+
+
+def test_a_listener_is_read_with_its_hosts_default_and_certificate() -> None:
+    fixed = {"type": "fixed-response", "fixedResponse": {"statusCode": "404"}}
+    secure = {
+        "loadBalancerArn": "arn:lb",
+        "protocol": "HTTPS",
+        "port": 443,
+        "certificateArn": "arn:c",
+        "defaultActions": [fixed],
+    }
+    certificate = Recorded(
+        "aws:acm/certificate:Certificate",
+        "c",
+        {"domainName": "*.example", "subjectAlternativeNames": ["example"]},
+        {"arn": "arn:c"},
+    )
+    clear = {
+        "loadBalancerArn": "arn:lb",
+        "port": 80,
+        "protocol": "HTTP",
+        "defaultActions": [
+            {
+                "type": "redirect",
+                "redirect": {"protocol": "HTTPS", "port": "443", "statusCode": "HTTP_301"},
+            }
+        ],
+    }
+    nobody = Target(50_001, (), status=404)
+    to_https = Target(50_001, (), status=301, redirect=Redirect(protocol="HTTPS", port="443"))
+    listeners = (
+        Recorded("aws:lb/listener:Listener", "s", secure, {"arn": "arn:l"}),
+        Recorded("aws:lb/listener:Listener", "c", clear, {"arn": "arn:80"}),
+    )
+    assert public_listeners(graph(BALANCER, *listeners, rule("a", 1, HOST), certificate)) == [
+        PublicListener("c", 80, 300, {}, to_https, tls=False),
+        PublicListener(
+            "s",
+            443,
+            300,
+            {"a.example": (Target(1, (), "arn:a"), nobody)},
+            nobody,
+            tls=True,
+            certificate_names=("*.example", "example"),
+        ),
+    ]
+
+
+def test_a_redirect_that_takes_a_request_apart_is_refused() -> None:
+    away = {"type": "redirect", "redirect": {"path": "/new/#{path}", "statusCode": "HTTP_302"}}
+    with pytest.raises(StackError, match=r"/new/#\{path\}.*does not put together"):
+        public_listeners(graph(BALANCER, listener(away)))
 
 
 def test_a_condition_that_is_not_known_is_refused_by_name() -> None:

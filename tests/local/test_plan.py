@@ -78,6 +78,7 @@ def test_each_task_has_a_port_and_each_name_leads_to_all_of_them(tmp_path: Path)
     }
     public, private = ports.get("name/web.example"), ports.get("name/web.inside")
     assert plan.urls == {"web.example": f"http://127.0.0.1:{public}"}
+    assert plan.https.local == {}
     assert plan.names.resolve("http://web.inside:8000/x") == f"http://127.0.0.1:{private}/x"
 
 

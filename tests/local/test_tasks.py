@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from hokusai_infra.local.ecs_agent import EcsAgent
 from hokusai_infra.local.names import Names
+from hokusai_infra.local.parts.calls import CallLog, read_calls
 from hokusai_infra.local.parts.credentials import Credentials
 from hokusai_infra.local.recorded import Recorded, RecordedGraph
 from hokusai_infra.local.secret_values import SecretReference, SecretValues
@@ -86,6 +88,7 @@ def surroundings(tmp_path: Path) -> Surroundings:
         object_store="http://127.0.0.1:20002",
         region="eu-central-1",
         secrets=SecretValues(control, "eu-central-1", credentials),
+        agent=EcsAgent(credentials, CallLog(None)),
     )
 
 
@@ -186,3 +189,49 @@ def test_a_service_is_called_by_its_container_unless_two_share_it() -> None:
     resources = (*service("one", "api"), *service("two", "app"), *service("three", "app"))
     found = ecs_services(RecordedGraph("p", "local", {}, {}, resources))
     assert [each.name for each in found] == ["api", "three", "two"]
+
+
+LOGS = {
+    "logDriver": "awslogs",
+    "options": {
+        "awslogs-group": "/ecs/web",
+        "awslogs-region": "eu-central-1",
+        "awslogs-stream-prefix": "web",
+    },
+}
+STREAM = "arn:aws:logs:eu-central-1:222233334444:log-group:/ecs/web:log-stream:web/web/web-1"
+
+
+def test_a_log_is_opened_with_the_execution_role(tmp_path: Path) -> None:
+    credentials = Credentials.prepare(tmp_path / "state")
+    agent = EcsAgent(credentials, CallLog(tmp_path / "calls.jsonl"))
+    found = definition({"name": "web", "logConfiguration": LOGS}, executionRoleArn=ROLE)
+    container = found.containers[0]
+
+    def publish(*actions: str) -> None:
+        statement = {"Effect": "Allow", "Action": actions, "Resource": f"{STREAM[:-15]}*"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        credentials.publish([credentials.identity(name="api-task", arn=ROLE, policies=[document])])
+
+    publish("logs:CreateLogStream", "logs:PutLogEvents")
+    agent.open_log(found, container, "web-1")
+    publish("logs:CreateLogStream")
+    with pytest.raises(StackError, match=r"api-task of 'f' may not logs:PutLogEvents on arn"):
+        agent.open_log(found, container, "web-1")
+    seen = [(each.action, each.outcome) for each in read_calls(tmp_path / "calls.jsonl")]
+    create, put = "logs:CreateLogStream", "logs:PutLogEvents"
+    assert seen == [(create, "allowed"), (put, "allowed"), (create, "allowed"), (put, "refused")]
+    assert {each.resource for each in read_calls(tmp_path / "calls.jsonl")} == {STREAM}
+
+
+def test_a_log_that_ecs_could_not_open_is_refused(tmp_path: Path) -> None:
+    agent = EcsAgent(Credentials.prepare(tmp_path / "state"), CallLog(None))
+    found = definition({"name": "web", "logConfiguration": LOGS})
+    with pytest.raises(StackError, match="has no executionRoleArn"):
+        agent.open_log(found, found.containers[0], "web-1")
+    bare = {"logDriver": "awslogs", "options": {"awslogs-group": "/ecs/web"}}
+    nowhere = definition({"name": "web", "logConfiguration": bare}, executionRoleArn=ROLE)
+    with pytest.raises(StackError, match="awslogs without awslogs-region"):
+        agent.open_log(nowhere, nowhere.containers[0], "web-1")
+    unlogged = definition({"name": "web"})
+    agent.open_log(unlogged, unlogged.containers[0], "web-1")

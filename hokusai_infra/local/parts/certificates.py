@@ -2,6 +2,7 @@
 
 import datetime as dt
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,9 +25,17 @@ _NAMES: Final = (
 )
 
 
+@dataclass(frozen=True)
+class Leaf:
+    """Files of a server's certificate and its key."""
+
+    file: Path
+    key_file: Path
+
+
 @dataclass(frozen=True, kw_only=True)
 class Certificates:
-    """Files of the authority and of the leaf for ``localhost``, ``127.0.0.1`` and ``::1``."""
+    """Files of the authority and of what it signs for ``localhost``, ``127.0.0.1`` and ``::1``."""
 
     folder: Path
     """``state/ca``."""
@@ -53,12 +62,20 @@ class Certificates:
 
     def prepare(self, *, now: dt.datetime | None = None) -> None:
         """Make what is missing or ends within 30 days; a new authority signs a new leaf."""
+        self.leaf("localhost", now=now)
+
+    def leaf(self, name: str, names: Sequence[str] = (), *, now: dt.datetime | None = None) -> Leaf:
+        """Make a leaf that also carries the DNS ``names``, where none is that does and lasts."""
         now = now or dt.datetime.now(dt.UTC)
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         ca, ca_key = _load(self.ca_file, self.ca_key_file, now) or self._new_ca(now)
-        leaf = _load(self.leaf_file, self.leaf_key_file, now)
-        if leaf is None or not _signed_by(leaf[0], ca):
-            self._new_leaf(ca, ca_key, now)
+        stem = name.replace("/", "-")
+        leaf = Leaf(self.folder / f"{stem}.crt", self.folder / f"{stem}.key")
+        wanted = [*_NAMES, *(x509.DNSName(each) for each in names)]
+        kept = _load(leaf.file, leaf.key_file, now)
+        if kept is None or not _signed_by(kept[0], ca) or _names_of(kept[0]) != wanted:
+            self._new_leaf(leaf, wanted, ca, ca_key, now)
+        return leaf
 
     def _new_ca(self, now: dt.datetime) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
         key = ec.generate_private_key(ec.SECP256R1())
@@ -76,7 +93,12 @@ class Certificates:
         return certificate, key
 
     def _new_leaf(
-        self, ca: x509.Certificate, ca_key: ec.EllipticCurvePrivateKey, now: dt.datetime
+        self,
+        leaf: Leaf,
+        names: Sequence[x509.GeneralName],
+        ca: x509.Certificate,
+        ca_key: ec.EllipticCurvePrivateKey,
+        now: dt.datetime,
     ) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
@@ -86,11 +108,18 @@ class Certificates:
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(signs=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-            .add_extension(x509.SubjectAlternativeName(_NAMES), critical=False)
+            .add_extension(x509.SubjectAlternativeName(names), critical=False)
             .add_extension(issuer_id, critical=False)
             .sign(ca_key, hashes.SHA256())
         )
-        _save(self.leaf_file, self.leaf_key_file, certificate, key)
+        _save(leaf.file, leaf.key_file, certificate, key)
+
+
+def _names_of(leaf: x509.Certificate) -> list[x509.GeneralName]:
+    try:
+        return [*leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value]
+    except x509.ExtensionNotFound:
+        return []
 
 
 def _builder(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
+from hokusai_infra.local.parts.calls import CallLog
 from hokusai_infra.local.parts.credentials import Credentials
 from hokusai_infra.local.process import NotReadyError, ProcessSpec, child_environment
 
@@ -25,6 +26,8 @@ class ControlPlane:
     """The state folder: ``control-plane.snapshot`` is kept there, ``credentials.json`` read."""
     account_id: str
     region: str = "us-east-1"
+    calls: Path | None = None
+    """File to which every call is appended with the decision about it."""
 
     @property
     def url(self) -> str:
@@ -33,12 +36,14 @@ class ControlPlane:
 
     def process(self) -> ProcessSpec:
         """Describe the server; ``Credentials.prepare`` must have run."""
-        arguments = {
+        arguments: dict[str, object] = {
             "--port": self.port,
             "--state": self.state.resolve(),
             "--account-id": self.account_id,
             "--region": self.region,
         }
+        if self.calls:
+            arguments["--calls"] = self.calls.resolve()
         flags = [str(each) for pair in arguments.items() for each in pair]
         return ProcessSpec(
             name="control-plane",
@@ -78,6 +83,7 @@ def main() -> None:
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--account-id", required=True)
     parser.add_argument("--region", required=True)
+    parser.add_argument("--calls", type=Path)
     options = parser.parse_args()
 
     from hokusai_infra.local.parts import (  # noqa: PLC0415 - moto takes 0.3 s, here alone
@@ -86,7 +92,7 @@ def main() -> None:
         secret_rules,
     )
 
-    moto_authorization.install()
+    moto_authorization.install(CallLog(options.calls))
     secret_rules.install()
     application = control_server.ControlApplication(
         Credentials.load(options.state),

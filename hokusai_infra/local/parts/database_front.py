@@ -11,6 +11,7 @@ from pathlib import Path
 
 import uvloop
 
+from hokusai_infra.local.parts.calls import CallLog
 from hokusai_infra.local.parts.certificates import Certificates
 from hokusai_infra.local.parts.events import log
 from hokusai_infra.local.parts.front_logins import DatabaseInstance, Logins
@@ -31,6 +32,8 @@ class DatabaseFront:
     certificates: Certificates
     control_plane: str
     """URL of the control plane."""
+    calls: Path | None = None
+    """File to which every login of a role is appended with the decision about it."""
 
     def configure(self, instance: DatabaseInstance) -> None:
         """Say which instance this is; the front follows at the next login.
@@ -44,13 +47,15 @@ class DatabaseFront:
 
         ``Credentials.prepare`` and ``Certificates.prepare`` must have run.
         """
-        arguments = {
+        arguments: dict[str, object] = {
             "--port": self.port,
             "--state": self.state.resolve(),
             "--certificate": self.certificates.leaf_file.resolve(),
             "--key": self.certificates.leaf_key_file.resolve(),
             "--control-plane": self.control_plane,
         }
+        if self.calls:
+            arguments["--calls"] = self.calls.resolve()
         flags = [str(each) for pair in arguments.items() for each in pair]
         return ProcessSpec(
             name="database-front",
@@ -82,7 +87,8 @@ async def _serve(options: argparse.Namespace) -> None:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(options.certificate, options.key)
     tls.num_tickets = 0  # nobody resumes, and two tickets a session cost time
-    logins = Logins(options.state, options.port, options.control_plane)
+    calls = CallLog(options.calls)
+    logins = Logins(options.state, options.port, options.control_plane, calls)
     socket = Path("postgres", SOCKET)  # relative to the state folder: absolute it may be too long
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -103,6 +109,7 @@ def main() -> None:
     parser.add_argument("--certificate", type=Path, required=True)
     parser.add_argument("--key", type=Path, required=True)
     parser.add_argument("--control-plane", required=True)
+    parser.add_argument("--calls", type=Path)
     options = parser.parse_args()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(options))

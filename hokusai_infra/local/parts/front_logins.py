@@ -15,6 +15,7 @@ from typing import Final, Self
 import psycopg
 
 from hokusai_infra.local.parts import rds_token
+from hokusai_infra.local.parts.calls import Call, CallLog, Outcome
 from hokusai_infra.local.parts.credentials import Credentials
 from hokusai_infra.local.parts.postgres import SUPERUSER, socket_host
 from hokusai_infra.local.state import read_json, write_private
@@ -72,11 +73,11 @@ class _Role:
 class Logins:
     """Checks passwords and tokens; nothing is remembered between two logins."""
 
-    def __init__(self, state: Path, port: int, control_plane: str) -> None:
+    def __init__(self, state: Path, port: int, control_plane: str, calls: CallLog) -> None:
         self._postgres = state / "postgres"
         self._instance_file = state / "database-instance.json"
         self._hosts = frozenset({f"localhost:{port}", f"127.0.0.1:{port}"})
-        self._control_plane = control_plane
+        self._control_plane, self._calls = control_plane, calls
         self._credentials = Credentials.load(state)
         self._catalog: psycopg.AsyncConnection | None = None
         self._one = asyncio.Lock()
@@ -106,27 +107,29 @@ class Logins:
         )
         known = {each.key.access_key_id: each for each in self._credentials.identities()}
         try:
-            rds_token.check(token, target, known, dt.datetime.now(dt.UTC))
+            identity = rds_token.check(token, target, known, dt.datetime.now(dt.UTC))
+            self._note(identity.name, target, "allowed")
         except rds_token.TokenError as refused:
+            if isinstance(refused, rds_token.ForbiddenError):
+                self._note(refused.identity.name, target, "refused")
             raise LoginError(
                 INVALID_AUTHORIZATION, f'PAM authentication failed for user "{user}": {refused}'
             ) from refused
 
-    def _master_password(self, instance: DatabaseInstance) -> str:
-        asked = urllib.request.Request(  # noqa: S310 - our own control plane
-            f"{self._control_plane}/_control/secret-value",
-            data=json.dumps({"SecretId": instance.master_secret_arn}).encode(),
-            headers={"Authorization": f"Bearer {self._credentials.control_token}"},
+    def _note(self, role: str, target: rds_token.Target, outcome: Outcome) -> None:
+        resource, action = target.user_arn, rds_token.CONNECT
+        self._calls.write(
+            Call(role=role, action=action, resource=resource, outcome=outcome, by="database")
         )
+
+    def _master_password(self, instance: DatabaseInstance) -> str:
         try:
-            with urllib.request.urlopen(asked, timeout=5) as answer:  # noqa: S310 - as above
-                value = json.loads(json.load(answer)["SecretString"])
+            return master_password(self._control_plane, self._credentials, instance)
         except (OSError, ValueError, KeyError) as problem:
             raise LoginError(
                 CANNOT_CONNECT_NOW,
                 f"the master password could not be read from the control plane: {problem}",
             ) from problem
-        return str(value["password"])
 
     @staticmethod
     def _compare(user: str, given: str, wanted: str) -> None:
@@ -156,6 +159,23 @@ class Logins:
                 )
         row = await (await self._catalog.execute(_ROLE, (user,))).fetchone()
         return None if row is None else _Role(superuser=row[0], verifier=row[1], iam=row[2])
+
+
+def master_password(
+    control_plane: str, credentials: Credentials, instance: DatabaseInstance
+) -> str:
+    """Ask the control plane which password the master user has now (blocking).
+
+    Raises ``OSError`` where it does not answer, ``ValueError`` or ``KeyError`` where the secret
+    holds no password.
+    """
+    asked = urllib.request.Request(  # noqa: S310 - our own control plane
+        f"{control_plane}/_control/secret-value",
+        data=json.dumps({"SecretId": instance.master_secret_arn}).encode(),
+        headers={"Authorization": f"Bearer {credentials.control_token}"},
+    )
+    with urllib.request.urlopen(asked, timeout=5) as answer:  # noqa: S310 - as above
+        return str(json.loads(json.load(answer)["SecretString"])["password"])
 
 
 def verifies(verifier: str, password: str) -> bool:

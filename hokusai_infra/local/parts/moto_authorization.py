@@ -26,6 +26,7 @@ from moto.secretsmanager.models import secretsmanager_backends
 from moto.secretsmanager.responses import SecretsManagerResponse
 
 from hokusai_infra.local.parts import policy
+from hokusai_infra.local.parts.calls import Call, CallLog
 from hokusai_infra.local.parts.events import log
 
 _JSON_CODES: Final = {
@@ -62,15 +63,22 @@ class _Need:
         return found | {"kms:ViaService": self.via} if self.via else found
 
 
-def install() -> None:
-    """Replace the methods of moto, once, before it serves; authorization is on from then on."""
-    ActionAuthenticatorMixin._authenticate_and_authorize_action = _authorize  # noqa: SLF001 - the one place where moto decides
+def install(calls: CallLog) -> None:
+    """Replace the methods of moto, once, before it serves; authorization is on from then on.
+
+    Every decision is written to ``calls``.
+    """
+
+    def authorize(self: Any, iam_request_cls: Any, resource: str = "*") -> None:  # noqa: ANN401 - moto has no types
+        _authorize(self, iam_request_cls, resource, calls)
+
+    ActionAuthenticatorMixin._authenticate_and_authorize_action = authorize  # noqa: SLF001 - the one place where moto decides
     IAMPolicyStatement._match = staticmethod(policy.matches)  # noqa: SLF001 - trust policies use it
     SecretsManagerResponse._determine_resource = _secret_resource  # noqa: SLF001 - moto's own hook
     KmsResponse._determine_resource = _kms_resource  # noqa: SLF001 - moto's own hook
 
 
-def _authorize(self: Any, iam_request_cls: Any, resource: str = "*") -> None:  # noqa: ANN401 - moto has no types
+def _authorize(self: Any, iam_request_cls: Any, resource: str, calls: CallLog) -> None:  # noqa: ANN401 - moto has no types
     query = f"?{self.parsed_url.query}" if self.parsed_url.query else ""
     try:
         request = iam_request_cls(
@@ -83,7 +91,7 @@ def _authorize(self: Any, iam_request_cls: Any, resource: str = "*") -> None:  #
             action=self._get_action(),
         )
         request.check_signature()
-        _decide(self, request, resource)
+        _decide(self, request, resource, calls)
     except (AuthFailureError, InvalidClientTokenIdError, SignatureDoesNotMatchError) as refused:
         log("request_not_authenticated", code=refused.error_type, service=self.service_name)
         raise _spelled(self, refused) from refused
@@ -91,7 +99,7 @@ def _authorize(self: Any, iam_request_cls: Any, resource: str = "*") -> None:  #
         raise _spelled(self, refused) from refused
 
 
-def _decide(response: Any, request: Any, resource: str) -> None:  # noqa: ANN401 - moto has no types
+def _decide(response: Any, request: Any, resource: str, calls: CallLog) -> None:  # noqa: ANN401 - moto has no types
     signed_for, _, operation = request._action.partition(":")  # noqa: SLF001 - moto keeps it there
     action = f"{_PREFIXES.get(signed_for, signed_for)}:{operation}"
     caller = request._access_key  # noqa: SLF001 - as above
@@ -101,6 +109,15 @@ def _decide(response: Any, request: Any, resource: str) -> None:  # noqa: ANN401
     for need in (_Need(action, resource), *_needs_of_secrets(response, action)):
         context = need.context(response.region)
         decision = policy.decide(documents, need.action, need.resource, context)
+        calls.write(
+            Call(
+                role=caller.arn.rpartition("/")[2],
+                action=need.action,
+                resource=need.resource,
+                outcome="allowed" if decision.allowed else "refused",
+                by="control plane",
+            )
+        )
         if decision.allowed:
             continue
         log(
@@ -137,6 +154,8 @@ def _needs_of_secrets(response: Any, action: str) -> Iterator[_Need]:  # noqa: A
     service, _, operation = action.partition(":")
     if service != "secretsmanager" or operation not in _KMS_NEEDED:
         return
+    if operation == "CreateSecret" and response._get_param("Tags"):  # noqa: SLF001 - as moto's own handlers do
+        yield _Need("secretsmanager:TagResource", _secret_resource(response))
     if operation == "CreateSecret":
         key = response._get_param("KmsKeyId")  # noqa: SLF001 - as moto's own handlers do
     else:

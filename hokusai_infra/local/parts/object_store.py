@@ -70,6 +70,8 @@ class Bucket:
     """As boto3 takes them."""
     lifecycle_rules: tuple[Any, ...] = ()
     """As boto3 takes them."""
+    kms_key_arn: str = ""
+    """What S3 would encrypt with; not forwarded to the server."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,12 +205,15 @@ def buckets_of(resources: Iterable[Resource]) -> list[Bucket]:
         versioning = about("BucketVersioning", "versioningConfiguration", names) or {}
         cors = about("BucketCorsConfiguration", "corsRules", names) or []
         lifecycle = about("BucketLifecycleConfiguration", "rules", names) or []
+        encryption = about("BucketServerSideEncryptionConfiguration", "rules", names) or [{}]
+        default = encryption[0].get("applyServerSideEncryptionByDefault") or {}
         found.append(
             Bucket(
                 name=name,
                 versioned=versioning.get("status") == "Enabled",
                 cors_rules=tuple(_spelled(rule) for rule in cors),
                 lifecycle_rules=tuple({"Filter": {}, **_spelled(rule)} for rule in lifecycle),
+                kms_key_arn=str(default.get("kmsMasterKeyId") or ""),
             )
         )
     return sorted(found, key=lambda bucket: bucket.name)

@@ -15,6 +15,8 @@ from urllib.parse import parse_qsl, quote
 from hokusai_infra.local.parts import policy
 from hokusai_infra.local.parts.credentials import Identity
 
+CONNECT: Final = "rds-db:connect"
+"""The action that a login needs."""
 _ALGORITHM: Final = "AWS4-HMAC-SHA256"
 _LIFE: Final = 900
 _SKEW: Final = dt.timedelta(minutes=5)
@@ -23,6 +25,14 @@ _EMPTY: Final = hashlib.sha256(b"").hexdigest()
 
 class TokenError(Exception):
     """A token that does not open the database; the text says why."""
+
+
+class ForbiddenError(TokenError):
+    """A good token of a role that may not log in as this user."""
+
+    def __init__(self, identity: Identity, message: str) -> None:
+        super().__init__(message)
+        self.identity = identity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,16 +62,16 @@ def check(
     if not hmac.compare_digest(signature, fields.get("X-Amz-Signature", "")):
         raise TokenError("the token's signature is wrong")
     if fields.get("Action") != "connect" or scope[1:] != [target.region, "rds-db", "aws4_request"]:
-        raise TokenError(f"the token is not for rds-db:connect in {target.region}")
+        raise TokenError(f"the token is not for {CONNECT} in {target.region}")
     if fields.get("DBUser") != target.user:
         raise TokenError(f"the token is for the user {fields.get('DBUser')!r}")
     if host not in target.hosts:
         raise TokenError(f"the token is for {host}")
     _check_time(fields, now)
-    decision = policy.decide(identity.policies, "rds-db:connect", target.user_arn)
+    decision = policy.decide(identity.policies, CONNECT, target.user_arn)
     if not decision.allowed:
-        raise TokenError(
-            f"{identity.name} may not rds-db:connect as {target.user_arn}: {decision.reason}"
+        raise ForbiddenError(
+            identity, f"{identity.name} may not {CONNECT} as {target.user_arn}: {decision.reason}"
         )
     return identity
 

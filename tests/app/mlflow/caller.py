@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import filelock
 import httpx
 
 from tests.stack import Stack
@@ -41,8 +40,7 @@ class Callers:
     stack: Stack
 
     def of(self, project: str, *permissions: str) -> Caller:
-        with filelock.FileLock(self.stack.folder / "projects.lock"):
-            key = self.stack.key(*permissions, project=project)
+        key = self.stack.key(*permissions, project=project)
         http = httpx.Client(
             base_url=self.stack.mlflow_url,
             headers={"Authorization": f"Bearer {key}"},

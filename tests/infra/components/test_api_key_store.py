@@ -5,6 +5,7 @@ import pulumi
 import pytest
 
 from hokusai_infra.components.api_key_store import ApiKeyStore, ApiKeyStoreArgs
+from hokusai_infra.components.encryption_key import KeyAccess
 from tests.infra.recordings import alone, inputs
 
 ARGS = ApiKeyStoreArgs(
@@ -24,6 +25,9 @@ def test_no_secret_has_a_value_from_the_program() -> None:
             "description": "Secrets below example/test/projects/ and example/test/signing-keys",
             "enableKeyRotation": True,
             "deletionWindowInDays": 30,
+            "policy": KeyAccess(
+                account_id="111122223333", region="us-east-1", services=("secretsmanager",)
+            ).policy(),
         },
         "Alias keys": {"name": "alias/example/test/projects", "targetKeyId": "keys"},
         "Secret keys-signing-keys": {
@@ -43,7 +47,7 @@ def test_a_reader_writes_nothing_and_nobody_deletes() -> None:
 
     outputs = alone(main).outputs
     assert [(each["Action"], each["Resource"]) for each in outputs["read"]] == [
-        (["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"], [KEYS]),
+        (["secretsmanager:GetSecretValue"], [KEYS]),
         (["kms:Decrypt"], [KMS]),
     ]
     assert [(each["Action"], each["Resource"]) for each in outputs["write"]] == [

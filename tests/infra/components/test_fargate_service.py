@@ -7,48 +7,16 @@ import pytest
 
 from hokusai_infra.components.api_service import ApiService, ApiServiceArgs
 from hokusai_infra.components.fargate_service import (
+    IGNORED,
     FargateService,
     FargateServiceArgs,
     Platform,
 )
-from hokusai_infra.components.load_balancer import Route
 from hokusai_infra.components.mlflow_server import MlflowServer, MlflowServerArgs
-from hokusai_infra.components.network import Placement
-from hokusai_infra.components.task_definition import MEMORY_MB, Image, Process, TaskSize
-from hokusai_infra.container_env import ContainerEnv, Pair
-from hokusai_infra.iam_policy import Allow
+from hokusai_infra.components.task_definition import MEMORY_MB, TaskSize
+from tests.infra.components.shop import ARGS, ECR, IMAGE, SECRET
 from tests.infra.recordings import alone, containers, inputs, statements
 
-ECR = "111122223333.dkr.ecr.us-east-1.amazonaws.com/shop@sha256:00"
-IMAGE = Image(uri=ECR, entry_point=["run"], working_directory="/srv", user="10001:10001")
-PLACE = Placement(
-    region="us-east-1",
-    vpc_id="vpc-1",
-    subnet_ids=["sn-1"],
-    security_group_id="sg-1",
-    namespace_id="ns-1",
-    namespace="test.internal",
-)
-SECRET: Pair = {"name": "PASSWORD", "valueFrom": "arn:secret:password::"}
-PLATFORM = Platform(
-    cluster_name="test",
-    image=IMAGE,
-    migrate=Process(command=["migrate"], env=ContainerEnv([], [SECRET], ["arn:secret"])),
-    health_path="/health",
-    log_days=14,
-)
-ARGS = FargateServiceArgs(
-    platform=PLATFORM,
-    service_name="test-shop",
-    process=Process(command=["serve"], env=ContainerEnv([{"name": "A", "value": "1"}], [], [])),
-    port=8000,
-    size=TaskSize(cpu=256, memory_mb=512),
-    min_tasks=1,
-    max_tasks=3,
-    grants=(Allow(sid="Read", actions=frozenset({"s3:GetObject"}), resources=("arn:x",)),),
-    placement=PLACE,
-    route=Route(listener_arn="arn:listener", host="shop.example.com", priority=10),
-)
 GIVEN = [
     {"name": "AWS_DEFAULT_REGION", "value": "us-east-1"},
     {"name": "AWS_REGION", "value": "us-east-1"},
@@ -99,7 +67,24 @@ def test_a_service_is_everything_that_it_takes_to_be_reached_scaled_and_rolled_b
             "scaleInCooldown": 300,
         },
     }
-    assert found["LogGroup shop"] == {"name": "/ecs/test-shop", "retentionInDays": 14}
+    assert found["Policy shop-requests"] == {
+        **of_service,
+        "policyType": "TargetTrackingScaling",
+        "targetTrackingScalingPolicyConfiguration": {
+            "predefinedMetricSpecification": {
+                "predefinedMetricType": "ALBRequestCountPerTarget",
+                "resourceLabel": "app/lb/0123456789abcdef/targetgroup/shop/0123456789abcdef",
+            },
+            "targetValue": 3000,
+            "scaleOutCooldown": 60,
+            "scaleInCooldown": 300,
+        },
+    }
+    assert found["LogGroup shop"] == {
+        "name": "/ecs/test-shop",
+        "retentionInDays": 14,
+        "kmsKeyId": "arn:logs-key",
+    }
     assert graph.one("aws:servicediscovery/service:Service").inputs == {
         "name": "shop",
         "dnsConfig": {
@@ -125,6 +110,12 @@ def test_the_ecs_service_is_registered_and_waits_until_it_is_steady() -> None:
         "deploymentMinimumHealthyPercent": 100,
         "deploymentMaximumPercent": 200,
         "deploymentCircuitBreaker": {"enable": True, "rollback": True},
+        "alarms": {
+            "enable": True,
+            "rollback": True,
+            "alarmNames": ["shop-errors", "shop-unhealthy"],
+        },
+        "enableExecuteCommand": False,
         "waitForSteadyState": True,
         "healthCheckGracePeriodSeconds": 240,
         "networkConfiguration": {
@@ -141,7 +132,7 @@ def test_the_ecs_service_is_registered_and_waits_until_it_is_steady() -> None:
         "enableEcsManagedTags": True,
         "propagateTags": "SERVICE",
     }
-    assert service.ignore_changes == ("desiredCount",), "scaling changes it"
+    assert service.ignore_changes == tuple(IGNORED) == ("desiredCount",)
     first = {each.name for each in map(graph.by_urn, service.dependencies)}
     assert {"shop", "shop-task", "shop-execution"} <= first, "no task starts without its rights"
 
@@ -157,8 +148,8 @@ def test_the_task_definition_is_small_read_only_and_arm() -> None:
         "runtimePlatform": {"cpuArchitecture": "ARM64", "operatingSystemFamily": "LINUX"},
         "cpu": "256",
         "memory": "512",
-        "taskRoleArn": "arn:aws:iam::111122223333:role/shop-task",
-        "executionRoleArn": "arn:aws:iam::111122223333:role/shop-execution",
+        "taskRoleArn": "arn:aws:iam::111122223333:role/shop/test/shop-task",
+        "executionRoleArn": "arn:aws:iam::111122223333:role/shop/test/shop-execution",
         "volumes": [{"name": "tmp"}],
         "skipDestroy": True,
     }
@@ -227,6 +218,7 @@ def test_the_execution_role_starts_these_containers_and_the_task_role_has_the_gr
                 ["arn:aws:logs:us-east-1:111122223333:log-group:/ecs/test-shop:*"],
             ),
             "ReadSecretsOfContainers": (["secretsmanager:GetSecretValue"], ["arn:secret"]),
+            "Decrypt": (["kms:Decrypt"], ["arn:secret-key"]),
             "SignInToRegistry": (["ecr:GetAuthorizationToken"], "*"),
             "PullImage": (
                 [
@@ -243,32 +235,40 @@ def test_the_execution_role_starts_these_containers_and_the_task_role_has_the_gr
     for role in roles:
         trusted = json.loads(role.inputs["assumeRolePolicy"])["Statement"][0]["Principal"]
         assert trusted == {"Service": "ecs-tasks.amazonaws.com"}
+        assert {key: role.inputs[key] for key in ("path", "permissionsBoundary")} == {
+            "path": "/shop/test/",
+            "permissionsBoundary": "arn:aws:iam::111122223333:policy/bound",
+        }
 
 
 def test_what_is_not_needed_is_not_there() -> None:
     public = replace(IMAGE, uri="docker.io/library/shop@sha256:00")
-    bare = replace(ARGS, platform=replace(PLATFORM, image=public, migrate=None), grants=())
+    platform = Platform(cluster_name="test", image=public, health_path="/health", log_days=14)
+    bare = replace(ARGS, platform=platform, grants=())
     graph = alone(lambda: FargateService("shop", bare))
     execution = graph.one("aws:iam/rolePolicy:RolePolicy")
     assert (execution.name, set(statements(execution))) == ("shop-execution", {"WriteLogs"})
     found = containers(graph.one("aws:ecs/taskDefinition:TaskDefinition"))
     assert found.keys() == {"shop"}
     assert "dependsOn" not in found["shop"]
+    assert "kmsKeyId" not in graph.one("aws:cloudwatch/logGroup:LogGroup").inputs
+    for role in graph.of("aws:iam/role:Role"):
+        assert role.inputs["path"] == "/"
+        assert "permissionsBoundary" not in role.inputs
 
 
-@pytest.mark.parametrize(
-    ("wrong", "says"),
-    [
-        ({"min_tasks": 0}, "at least one, in order"),
-        ({"min_tasks": 4}, "at least one, in order"),
-        ({"service_name": "a service"}, "letters, digits"),
-    ],
-)
-def test_a_service_that_ecs_would_refuse_does_not_construct(
-    wrong: dict[str, Any], says: str
-) -> None:
-    with pytest.raises(ValueError, match=says):
-        replace(ARGS, **wrong)
+def test_a_service_that_ecs_would_refuse_does_not_construct() -> None:
+    with pytest.raises(ValueError, match="letters, digits"):
+        replace(ARGS, service_name="a service")
+
+
+def test_a_task_gets_the_disk_that_is_paid_and_no_other() -> None:
+    roomy = replace(ARGS, size=TaskSize(cpu=256, memory_mb=512, scratch_gb=21))
+    task = alone(lambda: FargateService("shop", roomy)).one("aws:ecs/taskDefinition:TaskDefinition")
+    assert task.inputs["ephemeralStorage"] == {"sizeInGib": 21}
+    for wrong in (19, 201):
+        with pytest.raises(ValueError, match="Fargate gives 20 to 200"):
+            TaskSize(cpu=256, memory_mb=512, scratch_gb=wrong)
 
 
 @pytest.mark.parametrize("user", ["0:0", "10001", "root", "10001:0"])

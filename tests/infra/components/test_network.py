@@ -1,4 +1,5 @@
 import ipaddress
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -11,15 +12,18 @@ from hokusai_infra.components.network import (
     INTERNET,
     TIERS,
     Edge,
+    FlowLogs,
     NatGateways,
     Network,
     NetworkArgs,
 )
+from hokusai_infra.components.secure_bucket import LIST, READ, WRITE
 from hokusai_infra.recorder import Graph
 from tests.infra.recordings import alone, inputs
 
 ARGS = NetworkArgs(
     region="us-east-1",
+    account_id="111122223333",
     zones=["a", "b"],
     cidr="10.0.0.0/16",
     egress=NatGateways(per_zone=True),
@@ -89,14 +93,110 @@ def test_private_subnets_leave_through_nat_and_isolated_ones_not_at_all(
     }
 
 
-def test_traffic_to_s3_does_not_pay_for_nat() -> None:
-    assert inputs(network())["VpcEndpoint net-s3"] == {
+def test_traffic_to_s3_does_not_pay_for_nat_and_reaches_own_buckets_and_image_layers() -> None:
+    endpoint = inputs(network())["VpcEndpoint net-s3"]
+    policy = json.loads(endpoint.pop("policy"))
+    assert endpoint == {
         "vpcId": "net-id",
         "vpcEndpointType": "Gateway",
         "serviceName": "com.amazonaws.us-east-1.s3",
         "routeTableIds": ["net-private-a-id", "net-private-b-id"],
         "tags": {"Name": "net-s3"},
     }
+    own, layers = policy["Statement"]
+    assert own.pop("Action") == [
+        "s3:AbortMultipartUpload",
+        "s3:DeleteObject",
+        "s3:GetBucketLocation",
+        "s3:GetObject",
+        "s3:GetObjectVersion",
+        "s3:ListBucket",
+        "s3:ListBucketMultipartUploads",
+        "s3:ListBucketVersions",
+        "s3:ListMultipartUploadParts",
+        "s3:PutObject",
+    ]
+    assert own == {
+        "Sid": "UseOwnBuckets",
+        "Effect": "Allow",
+        "Principal": "*",
+        "Resource": "*",
+        "Condition": {
+            "StringEquals": {
+                "aws:PrincipalAccount": "111122223333",
+                "aws:ResourceAccount": "111122223333",
+            }
+        },
+    }
+    assert layers == {
+        "Sid": "PullImageLayers",
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": "s3:GetObject",
+        "Resource": "arn:aws:s3:::prod-us-east-1-starport-layer-bucket/*",
+    }
+
+
+def test_whatever_a_bucket_lets_a_role_do_the_endpoint_lets_through() -> None:
+    used = LIST | READ | WRITE
+    endpoint = inputs(network())["VpcEndpoint net-s3"]
+    assert used <= set(json.loads(endpoint["policy"])["Statement"][0]["Action"])
+
+
+def test_the_rest_of_the_network_is_there_and_nothing_else() -> None:
+    found = inputs(network(replace(ARGS, flow_logs=FlowLogs(bucket_name="logs"))))
+    elsewhere = ("Subnet", "Route", "VpcEndpoint", "SecurityGroupIn", "SecurityGroupEg")
+    gateway = {
+        "allocationId": "net-nat-a-id",
+        "subnetId": "net-public-a-id",
+        "tags": {"Name": "net-nat-a"},
+    }
+    group = {
+        "vpcId": "net-id",
+        "description": "front: what its edges say, and nothing else",
+        "tags": {"Name": "net-front"},
+    }
+    assert {each: of for each, of in found.items() if not each.startswith(elsewhere)} == {
+        "Vpc net": {
+            "cidrBlock": "10.0.0.0/16",
+            "enableDnsHostnames": True,
+            "enableDnsSupport": True,
+            "tags": {"Name": "net"},
+        },
+        "DefaultSecurityGroup net-default": {
+            "vpcId": "net-id",
+            "tags": {"Name": "net-default: allows nothing"},
+        },
+        "FlowLog net-flow-logs": {
+            "vpcId": "net-id",
+            "trafficType": "REJECT",
+            "logDestinationType": "s3",
+            "logDestination": "arn:aws:s3:::logs",
+            "maxAggregationInterval": 600,
+            "destinationOptions": {"fileFormat": "parquet", "perHourPartition": True},
+            "tags": {"Name": "net-flow-logs"},
+        },
+        "InternetGateway net-internet": {"vpcId": "net-id", "tags": {"Name": "net"}},
+        "Eip net-nat-a": {"domain": "vpc", "tags": {"Name": "net-nat-a"}},
+        "Eip net-nat-b": {"domain": "vpc", "tags": {"Name": "net-nat-b"}},
+        "NatGateway net-nat-a": gateway,
+        "NatGateway net-nat-b": {
+            "allocationId": "net-nat-b-id",
+            "subnetId": "net-public-b-id",
+            "tags": {"Name": "net-nat-b"},
+        },
+        "PrivateDnsNamespace net-names": {"name": "test.internal", "vpc": "net-id"},
+        "SecurityGroup net-front": group,
+        "SecurityGroup net-service": {
+            "vpcId": "net-id",
+            "description": "service: what its edges say, and nothing else",
+            "tags": {"Name": "net-service"},
+        },
+    }
+
+
+def test_without_a_bucket_no_connection_is_written_down() -> None:
+    assert network().of("aws:ec2/flowLog:FlowLog") == []
 
 
 def test_an_edge_opens_both_ends_and_nothing_else() -> None:
@@ -173,6 +273,7 @@ def test_a_party_is_placed_in_private_subnets_with_its_own_group() -> None:
         ({"zones": ["a"]}, "two to four"),
         ({"zones": ["a", "a"]}, "different"),
         ({"edges": [ARGS.edges[0], ARGS.edges[0]]}, "stated twice"),
+        ({"account_id": "1234"}, "account_id is '1234'"),
     ],
 )
 def test_a_network_that_could_not_be_does_not_construct(wrong: dict[str, Any], says: str) -> None:
@@ -180,7 +281,9 @@ def test_a_network_that_could_not_be_does_not_construct(wrong: dict[str, Any], s
         replace(ARGS, **wrong)
 
 
-@pytest.mark.parametrize(("end", "port"), [("front", 443), ("service", 0), ("service", 65536)])
+@pytest.mark.parametrize(
+    ("end", "port"), [("front", 443), ("service", 0), ("service", 65536), ("nat", 443)]
+)
 def test_an_edge_that_leads_nowhere_does_not_construct(end: str, port: int) -> None:
     with pytest.raises(ValueError, match="edge"):
         Edge(source="front", target=end, port=port)

@@ -23,7 +23,8 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
     logs.mkdir()
     credentials = Credentials.prepare(state)
     certificates = Certificates(folder=state / "ca")
-    control_plane = ControlPlane(port=free_port(), state=state, account_id=ACCOUNT)
+    calls = state / "calls.jsonl"
+    control_plane = ControlPlane(port=free_port(), state=state, account_id=ACCOUNT, calls=calls)
     stack = Parts(
         state=state,
         credentials=credentials,
@@ -39,12 +40,14 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
             state=state,
             certificates=certificates,
             control_plane=control_plane.url,
+            calls=calls,
         ),
         store=ObjectStore(
             folder=state / "objects",
             ports={name: free_port() for name in PORTS},
             credentials=credentials,
         ),
+        calls=calls,
     )
     credentials.publish([stack.api, stack.other])
     certificates.prepare()

@@ -14,7 +14,9 @@ from typing import Any
 
 import boto3
 import psycopg
+import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from hokusai_infra.local.parts.certificates import Certificates
 from hokusai_infra.local.parts.control_plane import ControlPlane
@@ -108,6 +110,8 @@ class Parts:
     control_plane: ControlPlane
     front: DatabaseFront
     store: ObjectStore
+    calls: Path
+    """The trail of what was asked for."""
     children: dict[str, Child] = field(default_factory=dict)
     master_secret_arn: str = ""
 
@@ -159,6 +163,11 @@ class Parts:
 
     def master(self) -> psycopg.Connection:
         return self.connect(MASTER, self.credentials.master_password)
+
+
+def refused() -> "pytest.RaisesExc[Exception]":
+    """Expect that AWS, or its database, says no."""
+    return pytest.raises((ClientError, psycopg.OperationalError))
 
 
 def policy(*statements: dict[str, Any]) -> str:

@@ -3,8 +3,9 @@ import ssl
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
-from hokusai_infra.local.parts.certificates import Certificates
+from hokusai_infra.local.parts.certificates import Certificates, Leaf
 from hokusai_infra.local.parts.credentials import OPERATOR, Credentials
 from hokusai_infra.local.parts.secret_rules import make_room
 
@@ -89,3 +90,26 @@ def test_old_versions_without_labels_make_room() -> None:
     assert len(kept) == 99
     assert "0" in kept
     assert "1" not in kept
+
+
+def test_a_leaf_of_its_own_carries_further_names_and_follows_them(
+    certificates: Certificates,
+) -> None:
+    leaf = certificates.leaf("listener/public", ["*.a.example"], now=NOW)
+    assert leaf.file == certificates.folder / "listener-public.crt"
+    assert leaf.key_file.stat().st_mode & 0o777 == 0o600
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(leaf.file, leaf.key_file)
+    assert names(leaf) == ["localhost", "127.0.0.1", "::1", "*.a.example"]
+
+    before = leaf.file.read_bytes()
+    assert certificates.leaf("listener/public", ["*.a.example"], now=NOW) == leaf
+    assert leaf.file.read_bytes() == before
+    certificates.leaf("listener/public", ["*.b.example"], now=NOW)
+    assert names(leaf)[-1] == "*.b.example"
+
+
+def names(leaf: Leaf) -> list[str]:
+    certificate = x509.load_pem_x509_certificate(leaf.file.read_bytes())
+    found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return [str(each.value) for each in found]

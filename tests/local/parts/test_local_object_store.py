@@ -182,6 +182,20 @@ def test_buckets_are_read_from_the_recorded_resources(parts: Parts) -> None:
             },
         ),
         resource("s3/bucketPublicAccessBlock:BucketPublicAccessBlock", {"bucket": "graph-data"}),
+        resource(
+            "s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
+            {
+                "bucket": "graph-data",
+                "rules": [
+                    {
+                        "applyServerSideEncryptionByDefault": {
+                            "sseAlgorithm": "aws:kms",
+                            "kmsMasterKeyId": "arn:key",
+                        }
+                    }
+                ],
+            },
+        ),
     ]
     found = buckets_of(recorded)
     rule = {
@@ -201,7 +215,11 @@ def test_buckets_are_read_from_the_recorded_resources(parts: Parts) -> None:
     assert found == [
         Bucket(name="graph-bare"),
         Bucket(
-            name="graph-data", versioned=True, cors_rules=(cors,), lifecycle_rules=(rule, colder)
+            name="graph-data",
+            versioned=True,
+            cors_rules=(cors,),
+            lifecycle_rules=(rule, colder),
+            kms_key_arn="arn:key",
         ),
     ]
     parts.store.make_buckets(found)

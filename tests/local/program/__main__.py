@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pulumi
-from pulumi_aws import ecs, iam, kms, lb, s3, secretsmanager, servicediscovery
+from pulumi_aws import acm, ecs, iam, kms, lb, s3, secretsmanager, servicediscovery
 
 config = pulumi.Config()
 domain = config.require("domain")
@@ -58,10 +58,25 @@ iam.RolePolicy(
 )
 
 balancer = lb.LoadBalancer("tiny", idle_timeout=300)
+certificate = acm.Certificate("tiny", domain_name=f"*.{domain}", validation_method="DNS")
+lb.Listener(
+    "http",
+    load_balancer_arn=balancer.arn,
+    port=80,
+    default_actions=[
+        {
+            "type": "redirect",
+            "redirect": {"protocol": "HTTPS", "port": "443", "status_code": "HTTP_301"},
+        }
+    ],
+)
 listener = lb.Listener(
     "https",
     load_balancer_arn=balancer.arn,
     port=443,
+    protocol="HTTPS",
+    certificate_arn=certificate.arn,
+    routing_http_response_server_enabled=False,
     default_actions=[
         {
             "type": "fixed-response",

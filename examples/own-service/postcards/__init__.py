@@ -1,0 +1,1 @@
+"""The service: what runs in the container, and imports nothing of Pulumi."""

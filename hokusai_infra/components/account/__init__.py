@@ -1,0 +1,1 @@
+"""Components of what an account has once, before anything is deployed into it."""

@@ -1,0 +1,1 @@
+"""``hokusai infra init``: a stack file that loads, from a few questions."""

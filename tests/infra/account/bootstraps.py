@@ -1,0 +1,38 @@
+"""The bootstrap project, recorded for each account."""
+
+import json
+from functools import cache
+from typing import Any, Final
+
+from hokusai_infra.recorder import Graph, Resource, answers_for, record
+from tests.infra.recordings import ROOT
+
+ACCOUNTS: Final = {"staging": "111122223333", "prod": "444455556666"}
+ROLE: Final = "aws:iam/role:Role"
+POLICY: Final = "aws:iam/policy:Policy"
+
+
+@cache
+def bootstrapped(account: str) -> Graph:
+    return record(ROOT / "bootstrap", account, answers=answers_for(ACCOUNTS[account], "us-east-1"))
+
+
+def role(account: str, name: str) -> Resource:
+    return bootstrapped(account).one(ROLE, name)
+
+
+def documents(account: str, name: str) -> list[str]:
+    """Return the texts of all policies that a role of the pipeline has of its own."""
+    graph = bootstrapped(account)
+    of = {each.state["arn"]: each for each in graph.of(POLICY)}
+    attached = [
+        each.inputs["policyArn"]
+        for each in graph.of("aws:iam/rolePolicyAttachment:RolePolicyAttachment")
+        if each.inputs["role"] == role(account, name).inputs["name"]
+    ]
+    return [of[arn].inputs["policy"] for arn in attached if arn in of]
+
+
+def trusted(resource: Resource) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(resource.inputs["assumeRolePolicy"])["Statement"]
+    return found
