@@ -66,6 +66,8 @@ def _server(listener: Listener, groups: dict[str, TargetGroup]) -> Json:
         "protocols": ["h1"],
         "automatic_https": {"disable": True},
         "idle_timeout": f"{listener.idle_seconds}s",
+        # Without it Caddy ends an upload that pauses for a minute.
+        "read_idle_timeout": f"{listener.idle_seconds}s",
         # An ALB appends to what the client sent; Caddy does for proxies that it trusts.
         "trusted_proxies": {"source": "static", "ranges": ["0.0.0.0/0", "::/0"]},
         "routes": [

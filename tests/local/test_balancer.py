@@ -37,6 +37,7 @@ def test_a_load_balancer_idles_as_long_as_the_recorded_one_on_both_sides() -> No
     config = configuration([public_name(0, name, 20_001)], {"arn:g": GROUP}, {})
     server = config["apps"]["http"]["servers"]["a.example"]
     assert server["idle_timeout"] == "300s"
+    assert server["read_idle_timeout"] == "300s"
     assert [proxy["transport"] for proxy in proxies(server)] == [
         {
             "protocol": "http",

@@ -95,7 +95,8 @@ def _holds(conditions: Mapping[str, Any], context: Mapping[str, str]) -> bool | 
             value = known.get(key.lower())
             if value is None or operator not in _OPERATORS:
                 return None
-            if not any(_OPERATORS[operator](str(each), value) for each in _listed(patterns)):
+            fits = any(_OPERATORS[operator](str(each), value) for each in _listed(patterns))
+            if fits is (operator in _NEGATED):
                 return False
     return True
 
@@ -103,6 +104,11 @@ def _holds(conditions: Mapping[str, Any], context: Mapping[str, str]) -> bool | 
 _OPERATORS: Final[Mapping[str, Callable[[str, str], bool]]] = {
     "ArnEquals": matches,
     "ArnLike": matches,
+    "Bool": lambda wanted, value: wanted.lower() == value.lower(),
+    "Null": lambda absent, _: absent == "false",
     "StringEquals": str.__eq__,
     "StringLike": matches,
+    "StringNotEquals": str.__eq__,
 }
+_NEGATED: Final = frozenset({"StringNotEquals"})
+"""None of its values may fit."""

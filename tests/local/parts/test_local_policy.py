@@ -66,6 +66,29 @@ def test_a_condition_on_what_is_known_decides() -> None:
     assert not decide(documents, "kms:Decrypt", "key", {"kms:viaservice": "s3"}).allowed
 
 
+@pytest.mark.parametrize(
+    ("condition", "value", "holds"),
+    [
+        ({"StringNotEquals": {"k": ["a", "b"]}}, "c", True),
+        ({"StringNotEquals": {"k": ["a", "b"]}}, "b", False),
+        ({"StringNotEquals": {"k": ["a", "b"]}}, None, False),
+        ({"Null": {"k": ["false"]}}, "a", True),
+        ({"Null": {"k": ["true"]}}, "a", False),
+        ({"Null": {"k": ["false"]}, "StringNotEquals": {"k": ["a"]}}, "b", True),
+        ({"Null": {"k": ["false"]}, "StringNotEquals": {"k": ["a"]}}, "a", False),
+        ({"Bool": {"k": ["true"]}}, "True", True),
+        ({"Bool": {"k": "true"}}, "false", False),
+        ({"Bool": {"k": "true"}}, None, False),
+    ],
+)
+def test_operators_are_those_of_iam(
+    condition: dict[str, object], value: str | None, *, holds: bool
+) -> None:
+    documents = [policy(allow("a:B", "*", Condition=condition))]
+    context = {} if value is None else {"K": value}
+    assert decide(documents, "a:B", "c", context).allowed is holds
+
+
 def test_a_condition_on_what_is_not_known_neither_allows_nor_denies() -> None:
     condition = {"Bool": {"aws:SecureTransport": "false"}}
     denying = policy({**allow("*", "*", Sid="Tls", Condition=condition), "Effect": "Deny"})
