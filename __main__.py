@@ -92,6 +92,7 @@ keys = ApiKeyStore(
         account_id=config.account_id,
         key_secret_prefix=config.secret_name("projects/"),
         signing_keys_name=config.secret_name("signing-keys"),
+        protected=config.protect_data,
     ),
     data,
 )
@@ -108,6 +109,7 @@ database = Database(
         max_connections=config.database.max_connections,
         multi_az=config.database.multi_az,
         protected=config.protect_data,
+        final_snapshot_suffix=config.database.final_snapshot_suffix,
         backup_days=config.database.backup_days,
         log_days=config.log_days,
         kms_key_arn=data_key.key_arn,

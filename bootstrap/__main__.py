@@ -94,6 +94,31 @@ boundary = PermissionsBoundary(
         closed_keys=closed_keys,
     ),
 )
+repositories: dict[str, ImageRepository] = {}
+image_keys: tuple[pulumi.Output[str], ...] = ()
+if config.images is not None:
+    layers = EncryptionKey(
+        "images",
+        EncryptionKeyArgs(
+            alias=config.name("images"),
+            description="Layers of images",
+            access=KeyAccess(account_id=config.account_id, region=config.region, services=("ecr",)),
+        ),
+        kept,
+    )
+    image_keys = (layers.key_arn,)
+    repositories = {
+        name: ImageRepository(
+            name,
+            ImageRepositoryArgs(
+                repository_name=name,
+                kms_key_arn=layers.key_arn,
+                pulled_by=tuple(config.images.pulled_by),
+            ),
+            kept,
+        )
+        for name in config.images.repositories
+    }
 github = GitHubIdentity(
     "github",
     GitHubIdentityArgs(account_id=config.account_id, exists=config.github.provider == "existing"),
@@ -122,8 +147,9 @@ for each in config.deploys:
         project=PROJECT,
         boundary_arn=config.boundary_arn,
         closed_buckets=closed_buckets,
-        closed_keys=closed_keys,
+        closed_keys=(*closed_keys, *image_keys),
         hosted_zone_ids=tuple(each.hosted_zone_ids),
+        keeps_objects=each.environment == "prod",
     )
     roles[f"deploy-{each.environment}"] = PipelineRole(
         f"deploy-{each.environment}",
@@ -132,6 +158,9 @@ for each in config.deploys:
             description=f"Deploys {each.environment} from {repository.branch}",
             provider_arn=github.provider_arn,
             claims=repository.environment(each.environment),
+            # A first deployment with a Multi-AZ database, or one that replaces it, takes longer
+            # than the hour that a session has otherwise.
+            session_hours=3,
             policies={
                 "describe": describe(),
                 "networks": target.networks(),
@@ -142,29 +171,7 @@ for each in config.deploys:
         ),
     )
 
-repositories: dict[str, ImageRepository] = {}
-if config.images is not None:
-    layers = EncryptionKey(
-        "images",
-        EncryptionKeyArgs(
-            alias=config.name("images"),
-            description="Layers of images",
-            access=KeyAccess(account_id=config.account_id, region=config.region, services=("ecr",)),
-        ),
-        kept,
-    )
-    repositories = {
-        name: ImageRepository(
-            name,
-            ImageRepositoryArgs(
-                repository_name=name,
-                kms_key_arn=layers.key_arn,
-                pulled_by=tuple(config.images.pulled_by),
-            ),
-            kept,
-        )
-        for name in config.images.repositories
-    }
+if repositories:
     roles["build"] = PipelineRole(
         "build",
         PipelineRoleArgs(

@@ -1,7 +1,8 @@
 """Train a tiny model with the stock MLflow client, and log what a real project would log.
 
 Run it with ``make demo`` against the running local stack, or against any other by setting
-``MLFLOW_TRACKING_URI`` and ``MLFLOW_TRACKING_TOKEN``.
+``MLFLOW_TRACKING_URI`` and ``MLFLOW_TRACKING_TOKEN``; and over HTTPS, where no public authority has
+signed the certificate, ``MLFLOW_TRACKING_SERVER_CERT_PATH``.
 """
 
 import json
@@ -17,6 +18,12 @@ import requests
 
 CONNECTION = Path(__file__).resolve().parents[1] / ".hokusai/local/connection.json"
 NO_STACK = "No local stack is running here. Start it with: make up"
+CA_VARIABLE = "MLFLOW_TRACKING_SERVER_CERT_PATH"
+UNKNOWN_AUTHORITY = f"""\
+{{uri}} shows a certificate of an authority that is not known here. Name the authority's file:
+  export {CA_VARIABLE}=<file>
+For the local stack it is ca_file in {CONNECTION}.
+({{error}})"""
 NO_KEY = "The key is valid no more. For the local stack, make a new one with: make key"
 
 
@@ -36,9 +43,15 @@ def connect() -> None:
             f"{uri}/api/2.0/mlflow/experiments/search?max_results=1",
             headers={"Authorization": f"Bearer {os.environ['MLFLOW_TRACKING_TOKEN']}"},
             timeout=30,
+            # As MLflow itself does; without it, requests asks REQUESTS_CA_BUNDLE.
+            verify=os.environ.get(CA_VARIABLE) or True,
         )
+    except requests.exceptions.SSLError as error:
+        sys.exit(UNKNOWN_AUTHORITY.format(uri=uri, error=error))
     except requests.RequestException:
         sys.exit(f"Nothing answers at {uri}. The local stack is started with: make up")
+    except OSError as error:  # what requests says of a file of authorities that is not there
+        sys.exit(f"{CA_VARIABLE} or REQUESTS_CA_BUNDLE: {error}")
     if answer.status_code == HTTPStatus.UNAUTHORIZED:
         sys.exit(NO_KEY)
     if not answer.ok:

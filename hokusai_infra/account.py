@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from hokusai_infra.components.account.audit_baseline import AuditPart
 from hokusai_infra.components.account.findings import MAIL
 from hokusai_infra.components.account.github import GitHubRepository
+from hokusai_infra.components.account.key_permissions import ACCOUNT_PART, PART_TAG
 from hokusai_infra.stack.sentences import sentences
 
 PROJECT = "hokusai"
@@ -101,29 +102,46 @@ class AuditSection(_Section):
 class AccountConfig(_Section):
     """All of ``hokusai-bootstrap:account``, and the region of ``aws:region``."""
 
-    account_id: str = Field(pattern=r"^\d{12}$")
+    account_id: str = Field(
+        pattern=r"^\d{12}$", json_schema_extra={"write": "take the account's 12 digits, in quotes"}
+    )
     """The one account that this stack may touch."""
     region: str
     github: GitHubSection
     images: ImagesSection | None = None
     """Left out in every account but the one that has the images."""
     deploys: list[DeploySection] = Field(min_length=1)
-    """Environments that are deployed into this account; an account for each is safest."""
+    """The environment that is deployed into this account, with all of its stacks."""
     audit: AuditSection
 
     @model_validator(mode="after")
-    def _each_environment_once(self) -> Self:
-        named = [each.environment for each in self.deploys]
-        if len(set(named)) != len(named):
-            raise ValueError(f"deploys names {', '.join(named)}: name each environment once")
+    def _one_environment(self) -> Self:
+        # Boundary, state bucket and what AWS gives an id are the account's: a role of one
+        # environment could reach the other through each of them.
+        if len(self.deploys) > 1:
+            named = ", ".join(each.environment for each in self.deploys)
+            raise ValueError(
+                f"deploys names {named}: name one environment, and give the other an account "
+                "and a stack file of its own"
+            )
         return self
 
     @classmethod
     def load(cls) -> Self:
-        """Read the selected stack's file."""
+        """Read the selected stack's file.
+
+        Raises:
+            ValueError: ``aws:defaultTags`` lacks the tag that deploy roles are kept out by.
+
+        """
         stated = pulumi.Config("hokusai-bootstrap").require_object("account")
-        region = pulumi.Config("aws").require("region")
-        return cls.read(stated, region=region, file=f"Pulumi.{pulumi.get_stack()}.yaml")
+        provider, file = pulumi.Config("aws"), f"Pulumi.{pulumi.get_stack()}.yaml"
+        if not tagged(provider.get_object("defaultTags")):
+            raise ValueError(
+                f"{file}: aws:defaultTags lacks {PART_TAG}: {ACCOUNT_PART}; deploy roles leave "
+                "alone what has that tag, so write it below tags"
+            )
+        return cls.read(stated, region=provider.require("region"), file=file)
 
     @classmethod
     def read(cls, stated: Any, *, region: str, file: str) -> Self:  # noqa: ANN401 - YAML
@@ -153,6 +171,15 @@ class AccountConfig(_Section):
     def boundary_arn(self) -> str:
         """Permissions boundary that the roles of stacks have to carry."""
         return f"arn:aws:iam::{self.account_id}:policy/{self.name('boundary')}"
+
+
+def tagged(default_tags: object) -> bool:
+    """Tell whether ``aws:defaultTags`` marks everything as the account's own."""
+    match default_tags:
+        case {"tags": {**tags}}:
+            return tags.get(PART_TAG) == ACCOUNT_PART
+        case _:
+            return False
 
 
 class AccountOutputs(TypedDict):

@@ -52,7 +52,7 @@ def up(
 
 
 @app.command()
-def preview(
+def preview(  # noqa: PLR0913, PLR0917 - an option for each of them
     stack: Annotated[str, typer.Argument(help="Stack file to use: Pulumi.<stack>.yaml.")],
     folder: Folder = HERE,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,  # noqa: FBT002 - a flag
@@ -63,13 +63,19 @@ def preview(
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="Change an assumption; for one resource NAME.KEY."),
     ] = None,
+    summary: Annotated[bool, typer.Option("--summary", help="Print totals, not the tree.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Show what a stack consists of, what breaks a policy and what it costs, without an account.
 
     Compares programs, not AWS: nothing is looked up, no credentials are read.
-    Exits with 1 when a policy that must hold does not, with 2 when there is nothing to show.
+    Exits with 1 when a policy that must hold does not.
+    Exits with 1 when something has no price: it is shown as UNPRICED.
+    Exits with 1 when --against finds that something protected is replaced or removed.
+    Exits with 2 when there is nothing to show.
 
-    hokusai infra preview staging
+    docs/reference/preview.md describes the JSON.
+
+    hokusai infra preview staging --summary
 
     hokusai infra preview prod --against main
 
@@ -79,7 +85,16 @@ def preview(
     """
     from hokusai_infra.preview.command import preview as show  # noqa: PLC0415 - keeps --help fast
 
-    raise typer.Exit(show(folder, stack, as_json=as_json, against=against, usage=usage or []))
+    raise typer.Exit(
+        show(
+            folder,
+            stack,
+            as_json=as_json,
+            against=against,
+            usage=usage or [],
+            summary=summary,
+        )
+    )
 
 
 @app.command()
@@ -181,7 +196,8 @@ def init(  # noqa: PLR0913 - an option for each question
     }
 
     def ask(text: str, default: str | None) -> str:
-        return str(typer.prompt(text, default=default))
+        # Without a default, typer would ask again on an empty line and not say why.
+        return str(typer.prompt(text, default=default or "", show_default=bool(default)))
 
     given = {name: value for name, value in stated.items() if value is not None}
     raise typer.Exit(write(folder, stack, given, force=force, ask=None if yes else ask))

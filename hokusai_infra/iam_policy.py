@@ -34,7 +34,8 @@ _ITSELF: Final = Unscoped(because="a resource's own policy is about that resourc
 Operator = Literal["ArnLike", "Bool", "StringEquals", "StringLike"]
 """Operators that are false for a key that a request lacks.
 
-Negated ones and ``ForAllValues:`` are not among them: they are true then.
+Negated ones and ``ForAllValues:`` are not among them: they are true then. ``OtherThan`` stands for
+the one negated comparison that a ``Deny`` needs.
 docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
 """
 
@@ -57,6 +58,21 @@ class Condition:
             )
         if not self.values:
             raise ValueError(f"{self.key}: a condition without values; name what it has to be")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OtherThan:
+    """A key that the request has, with none of these values: for ``Deny`` alone.
+
+    It is spelt with ``Null``, because ``StringNotEquals`` is true for a key that a request lacks.
+    """
+
+    key: str
+    values: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not self.values:
+            raise ValueError(f"{self.key}: OtherThan without values; name what is left alone")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +126,7 @@ class Deny:
     resources: Resources
     except_resources: bool = False
     """Whether ``resources`` are those that are *not* denied."""
-    conditions: tuple[Condition, ...] = ()
+    conditions: tuple[Condition | OtherThan, ...] = ()
 
     def __post_init__(self) -> None:
         _check(self.sid, self.actions, self.resources, wide=True)
@@ -230,14 +246,23 @@ def _rendered(
     }
 
 
-def _conditions(sid: str, conditions: tuple[Condition, ...]) -> dict[str, Any]:
+def _conditions(sid: str, conditions: Iterable[Condition | OtherThan]) -> dict[str, Any]:
     found: dict[str, dict[str, list[pulumi.Input[str]]]] = {}
-    for each in conditions:
-        line = found.setdefault(each.operator, {})
-        if each.key in line:
-            raise ValueError(f"{sid}: two conditions {each.operator} on {each.key}; IAM keeps one")
-        line[each.key] = list(each.values)
+    for operator, key, values in (line for each in conditions for line in _lines(each)):
+        lines = found.setdefault(operator, {})
+        if key in lines:
+            raise ValueError(f"{sid}: two conditions {operator} on {key}; IAM keeps one")
+        lines[key] = list(values)
     return found
+
+
+def _lines(
+    condition: Condition | OtherThan,
+) -> tuple[tuple[str, str, tuple[pulumi.Input[str], ...]], ...]:
+    key, values = condition.key, condition.values
+    if isinstance(condition, OtherThan):
+        return (("Null", key, ("false",)), ("StringNotEquals", key, values))
+    return ((condition.operator, key, values),)
 
 
 def _document(statements: Iterable[Statement | AllowTo]) -> pulumi.Output[str]:

@@ -6,7 +6,13 @@ from typing import Final
 import pulumi
 from pulumi_aws import kms, secretsmanager
 
-from hokusai_infra.components.encryption_key import DECRYPT, ENCRYPT, KeyAccess, use_of_key
+from hokusai_infra.components.encryption_key import (
+    BYPASS_LOCKOUT_CHECK,
+    DECRYPT,
+    ENCRYPT,
+    KeyAccess,
+    use_of_key,
+)
 from hokusai_infra.iam_policy import Allow
 from hokusai_infra.suppressions import Suppression
 
@@ -21,8 +27,11 @@ class ApiKeyStoreArgs:
     """Name prefix of the secrets that hold API keys, one secret a project; ends with ``/``."""
     signing_keys_name: str
     """Name of the secret that holds the private session signing keys."""
+    protected: bool = True
+    """A deleted secret can be restored for a while; and its name is taken for as long. Without, it
+    is gone at once, and a stack of the same name can be built again."""
     recovery_days: int = 30
-    """Days that a deleted secret can still be restored."""
+    """Days that a deleted secret can still be restored, where it is protected."""
 
     def __post_init__(self) -> None:
         if not self.key_secret_prefix.endswith("/"):
@@ -33,7 +42,10 @@ class ApiKeyStoreArgs:
                 "so whoever reads API keys could sign sessions"
             )
         if self.recovery_days not in range(7, 31):
-            raise ValueError(f"recovery_days is {self.recovery_days}: AWS takes 7 to 30")
+            raise ValueError(
+                f"recovery_days is {self.recovery_days}: AWS takes 7 to 30; protected=False keeps "
+                "nothing"
+            )
 
 
 class ApiKeyStore(pulumi.ComponentResource):
@@ -61,6 +73,7 @@ class ApiKeyStore(pulumi.ComponentResource):
             policy=KeyAccess(
                 account_id=args.account_id, region=args.region, services=("secretsmanager",)
             ).policy(),
+            bypass_policy_lockout_safety_check=BYPASS_LOCKOUT_CHECK,
             opts=child,
         )
         kms.Alias(
@@ -74,7 +87,7 @@ class ApiKeyStore(pulumi.ComponentResource):
             name=args.signing_keys_name,
             description="Private keys that sign sessions; written by the API alone",
             kms_key_id=key.arn,
-            recovery_window_in_days=args.recovery_days,
+            recovery_window_in_days=args.recovery_days if args.protected else 0,
             opts=child,
         )
 

@@ -7,6 +7,7 @@ from typing import Final
 import pulumi
 from pulumi_aws import cloudwatch, rds
 
+from hokusai_infra.components.connections import must_fit
 from hokusai_infra.components.encryption_key import (
     DECRYPT,
     EncryptionKey,
@@ -22,7 +23,7 @@ from hokusai_infra.components.night import (
 )
 from hokusai_infra.components.service_role import RoleBounds
 from hokusai_infra.iam_policy import Allow
-from hokusai_infra.suppressions import Suppression
+from hokusai_infra.suppressions import OWNER, Suppression
 
 ENGINE_VERSION: Final = "18"
 PORT: Final = 5432
@@ -34,6 +35,8 @@ USABLE: Final = 0.8
 
 # docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html
 IDENTIFIER: Final = re.compile(r"(?!.*--)[a-z][a-z0-9-]{0,61}[a-z0-9]")
+# docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DeleteDBInstance.html
+SUFFIX: Final = re.compile(r"^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$")
 # docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.SSL.html
 AUTHORITY: Final = "rds-ca-rsa2048-g1"
 # docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_LogAccess.Concepts.PostgreSQL.html
@@ -64,6 +67,9 @@ class DatabaseArgs:
     multi_az: bool = True
     protected: bool = True
     """Refuse deletion; and leave a snapshot when this is taken back first."""
+    final_snapshot_suffix: str = "final"
+    """End of that snapshot's name, behind ``identifier``. RDS refuses to delete a database whose
+    snapshot's name is taken, as by an earlier one of the same identifier."""
     backup_days: int = 7
     backup_window: str = "07:00-07:30"
     """Time of day, in UTC, when the daily backup begins."""
@@ -89,6 +95,12 @@ class DatabaseArgs:
                 f"instance_class {self.instance_class}: IAM authentication needs more memory, "
                 "take db.t4g.small or larger"
             )
+        must_fit(self.instance_class, self.max_connections)
+        if not SUFFIX.fullmatch(self.final_snapshot_suffix):
+            raise ValueError(
+                f"final_snapshot_suffix is {self.final_snapshot_suffix!r}: take letters and digits "
+                "with single hyphens between them, as final-2"
+            )
         if self.backup_days not in range(7, 36):
             raise ValueError(f"backup_days is {self.backup_days}: RDS keeps 35, and we at least 7")
         if self.slow_ms < 0:
@@ -109,6 +121,11 @@ class DatabaseArgs:
                     f"{window} {getattr(self, window)} (UTC) is at night, when the database is "
                     "stopped and it never comes: move it into the day"
                 )
+
+    @property
+    def final_snapshot(self) -> str:
+        """Name of the snapshot that is left of a deleted database."""
+        return f"{self.identifier}-{self.final_snapshot_suffix}"
 
     @property
     def log_groups(self) -> dict[str, str]:
@@ -181,7 +198,7 @@ class Database(pulumi.ComponentResource):
             delete_automated_backups=not args.protected,
             deletion_protection=args.protected,
             skip_final_snapshot=not args.protected,
-            final_snapshot_identifier=f"{args.identifier}-final" if args.protected else None,
+            final_snapshot_identifier=args.final_snapshot if args.protected else None,
             auto_minor_version_upgrade=True,
             enabled_cloudwatch_logs_exports=[*LOGS],
             database_insights_mode="standard",
@@ -228,8 +245,9 @@ class Database(pulumi.ComponentResource):
         """Refuse services that could want more connections than there are."""
         wanted, there = sum(connections.values()), int(self._args.max_connections * USABLE)
         if wanted > there:
+            each = " and ".join(f"{number} of {name}" for name, number in connections.items())
             raise ValueError(
-                f"{connections} are up to {wanted} connections, of which "
+                f"{each} are up to {wanted} connections, of which "
                 f"{self._args.max_connections} leave {there}: raise database.max_connections, "
                 "or lower max_tasks, pool_size or max_overflow"
             )
@@ -335,7 +353,8 @@ SUPPRESSIONS: Final = (
         Suppression(
             check="CKV_AWS_338",
             of="aws:cloudwatch/logGroup:LogGroup",
-            named=f"database-{log}",
+            within="hokusai:index:Database",
+            named=f"{OWNER}-{log}",
             because="A stack decides in log_days how long its logs are worth their price; these "
             "help to find a fault, and prove nothing.",
         )

@@ -50,6 +50,14 @@ USE: Final = (
     "kms:ReEncryptFrom",
     "kms:ReEncryptTo",
 )
+BYPASS_LOCKOUT_CHECK: Final = True
+"""Whether KMS leaves out its check that whoever makes a key could put another policy on it.
+
+KMS asks before the key has its tags, and a deploy role may change policies of keys with the tag of
+its environment only: the check would refuse every first deployment. What the check is for, a key
+that nobody can administer, cannot come about: ``KeyAccess`` always lets the account administer it.
+docs.aws.amazon.com/kms/latest/APIReference/API_CreateKey.html, BypassPolicyLockoutSafetyCheck
+"""
 DECRYPT: Final = frozenset({"kms:Decrypt"})
 ENCRYPT: Final = frozenset({"kms:Decrypt", "kms:GenerateDataKey"})
 """What a service needs of its caller to write, and to put together what came in parts."""
@@ -185,6 +193,7 @@ class EncryptionKey(pulumi.ComponentResource):
             enable_key_rotation=True,
             deletion_window_in_days=args.deletion_days,
             policy=args.access.policy(),
+            bypass_policy_lockout_safety_check=BYPASS_LOCKOUT_CHECK,
             opts=child,
         )
         kms.Alias(name, name=f"alias/{args.alias}", target_key_id=key.key_id, opts=child)

@@ -98,4 +98,6 @@ class ExistingNetwork(pulumi.ComponentResource):
             security_group_id=self.security_group_ids[party],
             namespace_id=self.namespace_id,
             namespace=self._args.namespace,
+            # All that this component has made.
+            ready=(self,),
         )

@@ -30,6 +30,10 @@ STOP_SECONDS: Final = 120
 """Time for the process to end by itself; it must take less."""
 ROLLING: Final = 2
 """Tasks per wanted task while a deployment replaces them."""
+STEADY: Final = "40m"
+"""Longest wait for a deployment. The provider's 20 minutes can end while all is well: tasks start
+one zone after the other, old ones drain and stop, and ECS then watches the alarms; or it starts
+over, when the circuit breaker takes the deployment back."""
 
 IGNORED: Final = {
     "desiredCount": "Scaling decides how many tasks run; a deployment must not take it back.",
@@ -94,7 +98,7 @@ class FargateService(pulumi.ComponentResource):
     """
 
     url: pulumi.Output[str]
-    """Origin inside the network; whoever uses it starts after this service is there."""
+    """Origin inside the network; whoever uses it starts after tasks of this service are steady."""
     task_family: pulumi.Output[str]
 
     def __init__(
@@ -201,8 +205,9 @@ class FargateService(pulumi.ComponentResource):
             propagate_tags="SERVICE",
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=[rule, *task_grants, *execution_grants],
+                depends_on=[rule, *task_grants, *execution_grants, *args.placement.ready],
                 ignore_changes=[*IGNORED],
+                custom_timeouts=pulumi.CustomTimeouts(create=STEADY, update=STEADY),
             ),
         )
         scale(
@@ -213,8 +218,9 @@ class FargateService(pulumi.ComponentResource):
             child,
         )
 
-        self.url = pulumi.Output.concat(
-            "http://", discovery.name, f".{args.placement.namespace}:{args.port}"
+        # The name of the service is known beforehand; what the address takes from it is the wait.
+        self.url = pulumi.Output.all(discovery.name, service.name).apply(
+            lambda names: f"http://{names[0]}.{args.placement.namespace}:{args.port}"
         )
         self.task_family = task.family
         self.register_outputs({"url": self.url, "task_family": self.task_family})
@@ -273,12 +279,14 @@ SUPPRESSIONS: Final = (
     Suppression(
         check="CKV_AWS_338",
         of="aws:cloudwatch/logGroup:LogGroup",
+        within="hokusai:index:FargateService",
         because="A stack decides in log_days how long what its services say is worth its price; "
         "who did what is in the database and in the account's trail.",
     ),
     Suppression(
         check="CKV_AWS_378",
         of="aws:lb/targetGroup:TargetGroup",
+        within="hokusai:index:FargateService",
         because="TLS ends at the load balancer. Behind it requests stay in private subnets, where "
         "security groups let only the load balancer reach a service.",
     ),

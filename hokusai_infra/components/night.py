@@ -18,6 +18,17 @@ from hokusai_infra.suppressions import Suppression
 # docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html#cron-based
 FIELD: Final = r"[0-9A-Za-z*,/?#LW-]+"
 CRON: Final = re.compile(rf"cron\({FIELD}( {FIELD}){{5}}\)")
+RANGES: Final = (
+    ("minute", 0, 59),
+    ("hour", 0, 23),
+    ("day of month", 1, 31),
+    ("month", 1, 12),
+    ("day of week", 1, 7),
+    ("year", 1970, 2199),
+)
+"""What the numbers of each field may be, on the same page."""
+NUMBER: Final = re.compile(r"(?<![/#\d])\d+")
+"""A number that is no step (``0/5``) and no week (``6#3``)."""
 # docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html
 LONGEST_IDENTIFIER: Final = 64 - len("-start")
 SEASONS: Final = (1, 7)
@@ -33,7 +44,12 @@ def _timezones() -> frozenset[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class NightSchedule:
-    """When something stops and starts; tasks and the database take the same."""
+    """When something stops and starts; tasks and the database take the same.
+
+    A deployment belongs into the day. At night no task is wanted, so ECS calls one steady that has
+    started nothing, and whether the image runs shows in the morning; and RDS refuses changes of an
+    instance that is stopped.
+    """
 
     stop: str
     """``cron(minutes hours day-of-month month day-of-week year)``."""
@@ -49,7 +65,14 @@ class NightSchedule:
                     f"{when} is {cron!r}: spell it as cron(0 20 ? * MON-FRI *), with minutes, "
                     "hours, day of month, month, day of week and year"
                 )
-            _, _, day, _, weekday, _ = cron[len("cron(") : -1].split(" ")
+            fields = cron[len("cron(") : -1].split(" ")
+            for (what, first, last), text in zip(RANGES, fields, strict=True):
+                for number in NUMBER.findall(text):
+                    if not first <= int(number) <= last:
+                        raise ValueError(
+                            f"{when} is {cron!r}: its {what} is {number}, take {first} to {last}"
+                        )
+            day, weekday = fields[2], fields[4]
             if (day == "?") is (weekday == "?"):
                 raise ValueError(
                     f"{when} is {cron!r}: state the day of month or the day of week, "
@@ -59,7 +82,7 @@ class NightSchedule:
             raise ValueError(f"stop and start are both {self.stop}: state two times")
         if self.timezone not in _timezones():
             raise ValueError(
-                f"timezone {self.timezone!r}: take an IANA name, as UTC or Europe/Paris"
+                f"timezone is {self.timezone!r}: take an IANA name, as UTC or Europe/Paris"
             )
 
     def asleep(self) -> frozenset[int]:

@@ -344,13 +344,15 @@ SUPPRESSIONS: Final = (
     Suppression(
         check="CKV_AWS_18",
         of=BUCKET,
-        named="logs",
+        within="hokusai:index:SecureBucket",
+        named="*logs",
         because="A log bucket that logs its own requests writes a log about each log for ever.",
     ),
     Suppression(
         check="CKV_AWS_145",
         of=BUCKET,
-        named="logs",
+        within="hokusai:index:SecureBucket",
+        named="*logs",
         because="Load balancers and S3 deliver logs only to buckets under S3's own keys.",
     ),
 )

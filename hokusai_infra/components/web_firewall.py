@@ -27,7 +27,7 @@ SUPPRESSIONS: Final = (
     Suppression(
         check="CKV_AWS_338",
         of="aws:cloudwatch/logGroup:LogGroup",
-        named="waf",
+        within="hokusai:index:WebFirewall",
         because="A stack decides in log_days how long its logs are worth their price; a blocked "
         "request is of use for tuning rules, and the load balancer's own log is kept for a year.",
     ),

@@ -13,6 +13,7 @@ from hokusai_infra.init.questions import NO_DIGEST, QUESTIONS, Known, Question
 from hokusai_infra.init.template import rendered
 from hokusai_infra.local.wording import command
 from hokusai_infra.recorder import Graph, answers_for, record
+from hokusai_infra.recorder.config import read_yaml
 from hokusai_infra.stack import StackConfig, StackFileError
 
 Ask = Callable[[str, str | None], str]
@@ -44,11 +45,11 @@ class Project:
             raise InitError(
                 f"{folder} has no Pulumi.yaml: name the program's folder behind the stack"
             )
-        if "hokusai:stack" not in (yaml.safe_load(main.read_text()).get("config") or {}):
+        if "hokusai:stack" not in (_read(main).get("config") or {}):
             raise InitError(f"{main}: its program takes no hokusai:stack, so this file is not its")
         found = {}
         for file in sorted(folder.glob("Pulumi.*.yaml")):
-            config = (yaml.safe_load(file.read_text()) or {}).get("config") or {}
+            config = _read(file).get("config") or {}
             if file.name != f"Pulumi.{stack}.yaml" and "hokusai:stack" in config:
                 found[file.name] = config["hokusai:stack"]
         return cls(folder, stack, found)
@@ -83,12 +84,19 @@ class Project:
                 )
 
 
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return read_yaml(file)
+    except (ValueError, TypeError) as error:
+        raise InitError(str(error)) from error
+
+
 def init(folder: Path, stack: str, stated: Known, *, force: bool, ask: Ask | None) -> int:
     """Write a stack file; return the exit code."""
     try:
         _init(folder, stack, stated, force=force, ask=ask)
     except (InitError, StackFileError) as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.writelines(f"error: {line}\n" for line in str(error).splitlines())
         return MISTAKE
     return 0
 
@@ -107,6 +115,8 @@ def _init(folder: Path, stack: str, stated: Known, *, force: bool, ask: Ask | No
     sys.stdout.write(f"{project.file} is written; the program makes {made} resources with it.\n")
     if known["image"].endswith(NO_DIGEST):
         sys.stdout.write("Put the digest of your image into it before you deploy.\n")
+    if ask is None and "night" in known and "night" not in stated:
+        sys.stdout.write("It runs day and night; --night yes stops it at night and at weekends.\n")
     _tell_cost(project, graph, known["region"])
 
 
@@ -168,11 +178,15 @@ def _tell_cost(project: Project, graph: Graph, region: str) -> None:
 
     try:
         assumed = Usage.read(graph.config, [], {each.name for each in graph.resources})
-        total = estimate(graph, region, assumed).total()
+        estimated = estimate(graph, region, assumed)
     except RateError as error:
         sys.stdout.write(f"What it costs is not known: {error}\n")
         return
+    if estimated.without_rates:
+        sys.stdout.write(f"What it costs is not known: there are no rates for {region}.\n")
+        return
+    least = " at least" if estimated.unpriced else ""
     sys.stdout.write(
-        f"It costs about {total:.0f} dollars a month; "
+        f"It costs{least} about {estimated.total():.0f} dollars a month; "
         f"`{command('preview', project.folder, project.stack)}` says for what.\n"
     )

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+DNS_LABEL: Final = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 Known = dict[str, str]
 """Answers so far, by the name of their option."""
 
@@ -39,7 +40,7 @@ class Question:
         """Say what is wrong with an answer, or nothing."""
         if re.fullmatch(self.fits, answer):
             return ""
-        return f"{self.name} is {answer!r}: {self.hint}"
+        return f"{self.name} is {repr(answer) if answer else 'empty'}: {self.hint}"
 
 
 def _environment(_: Known, around: Around) -> str:
@@ -91,8 +92,8 @@ QUESTIONS: Final = (
     Question(
         name="domain",
         asks="Domain, of which the services get api.<domain> and mlflow.<domain>",
-        fits=r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+",
-        hint="take one like ml.example.com, lower case",
+        fits=rf"{DNS_LABEL}(\.{DNS_LABEL})+",
+        hint="take one like ml.example.com, lower case, each part with at most 63 letters",
     ),
     Question(
         name="zone",

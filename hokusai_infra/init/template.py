@@ -17,25 +17,40 @@ class Sizes:
     min_tasks: int
     api_tasks: int
     mlflow_tasks: int
-    pool: str
+    api_pool: str
+    """Connections of the pool of an API task."""
+    mlflow_pool: str
     """Connections of one pool of MLflow, which has five pools a task."""
 
 
 SIZES: Final = {
-    "staging": Sizes("nat_instance, per_zone: false", 14, False, 250, 1, 2, 2, ""),  # noqa: FBT003 - a table
+    "staging": Sizes(
+        "nat_instance, per_zone: false",
+        14,
+        False,  # noqa: FBT003 - a table
+        240,
+        1,
+        2,
+        2,
+        "",
+        ", pool_size: 3, max_overflow: 4",
+    ),
     "prod": Sizes(
         "nat_gateway, per_zone: true",
         30,
         True,  # noqa: FBT003 - a table
-        330,
+        240,
         2,
         4,
         3,
         ", pool_size: 3, max_overflow: 3",
+        ", pool_size: 2, max_overflow: 2",
     ),
 }
 NIGHT: Final = """\
-    # Six fields, in UTC: tasks and database are away from 19:00 to 06:00, and at weekends.
+    # Six fields, in UTC: tasks and database are away from 19:00 to 06:00, and at weekends. Deploy
+    # by day: at night no task is wanted, so a deployment ends well without one, and an image that
+    # does not start is seen in the morning.
     night: { stop: "cron(0 19 ? * MON-FRI *)", start: "cron(0 6 ? * MON-FRI *)" }
 """
 WAF: Final = """\
@@ -59,8 +74,8 @@ def rendered(stack: str, known: Known) -> str:
     dns = "elsewhere" if zone == "elsewhere" else f"route53, hosted_zone_id: {zone}"
     ours = "\n    # Its records are made by hand; the deployment says which, and waits."
     return f"""\
-# Stack {stack}, from `hokusai infra init`. What each key means, and what else there is, stands in
-# hokusai_infra/stack/; a wrong value fails with a sentence that says what to change.
+# Stack {stack}, from `hokusai infra init`. What else there is to say: StackConfig in the module
+# hokusai_infra.stack. A wrong value fails with a sentence that says what to change.
 config:
   aws:region: {known["region"]}
   # The provider refuses every account but this one.
@@ -91,11 +106,15 @@ config:
       storage_gb: {known["storage_gb"]}
       # A standby in another zone; it doubles the price.
       multi_az: {str(sizes.multi_az).lower()}
+      # The class's memory bounds it; pools x tasks x 2 of both services fit into 80 % of it.
       max_connections: {sizes.max_connections}
+      # In the image of the services: the authorities that sign the database's certificate.
       ca_file: /srv/hokusai/app/rds-ca.pem
     # 1024 CPU units are one virtual CPU; between min and max, CPU and requests decide.
-    api: {{ cpu: 256, memory_mb: 512, min_tasks: {sizes.min_tasks}, max_tasks: {sizes.api_tasks} }}
+    api:
+      {{ cpu: 256, memory_mb: 512, min_tasks: {sizes.min_tasks}, \
+max_tasks: {sizes.api_tasks}{sizes.api_pool} }}
     mlflow:
       {{ cpu: 512, memory_mb: 2048, min_tasks: {sizes.min_tasks}, \
-max_tasks: {sizes.mlflow_tasks}{sizes.pool} }}
+max_tasks: {sizes.mlflow_tasks}{sizes.mlflow_pool} }}
 """

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-import yaml
-
 from hokusai_infra.local.parts.calls import CallLog
 from hokusai_infra.local.parts.certificates import Certificates
 from hokusai_infra.local.parts.control_plane import ControlPlane
@@ -20,6 +18,7 @@ from hokusai_infra.local.parts.postgres import MAX_CONNECTIONS, Postgres
 from hokusai_infra.local.ports import Ports
 from hokusai_infra.local.recorded import RecordedGraph
 from hokusai_infra.local.state import Folders, StackError, read_json
+from hokusai_infra.recorder.config import read_yaml
 
 ACCOUNT: Final = "000000000000"
 """For a stack that does not say which account it may touch."""
@@ -51,9 +50,9 @@ class Place:
 def _config(file: Path) -> dict[str, Any]:
     """Read the settings of one file; a project's stand in ``value`` or ``default``."""
     try:
-        config = (yaml.safe_load(file.read_text(encoding="utf-8")) or {}).get("config") or {}
-    except yaml.YAMLError as error:
-        raise StackError(f"{file} is no YAML.", cause=str(error), fix="Correct it.") from None
+        config = read_yaml(file).get("config") or {}
+    except (ValueError, TypeError) as error:
+        raise StackError(f"{file} cannot be read.", cause=str(error), fix="Correct it.") from None
     return {
         name: setting.get("value", setting.get("default")) if isinstance(setting, dict) else setting
         for name, setting in config.items()

@@ -23,6 +23,6 @@ def holders() -> tuple[ModuleType, ...]:
     return tuple(importlib.import_module(each.name) for each in found)
 
 
-def is_accepted(check: str, type_token: str, name: str) -> bool:
-    """Whether a finding on this resource is accepted with a reason."""
-    return any(each.covers(check, type_token, name) for each in suppressions())
+def is_accepted(check: str, urn: str, parent: str) -> bool:
+    """Whether a finding on this resource, which belongs to ``parent``, is accepted."""
+    return any(each.covers(check, urn, parent) for each in suppressions())

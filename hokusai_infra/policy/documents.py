@@ -11,8 +11,7 @@ from pulumi_policy import PolicyProviderResource
 from hokusai_infra.policy.rule import plain
 
 LESS_THAN_PROD = frozenset({"local", "dev", "test", "staging"})
-"""Environments that may do without what keeps prod up; whatever else is called prod here, so that
-a stack without the tag is held to more and not to less."""
+"""Environments that may do without what keeps prod up; every other name is held to more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,8 +73,12 @@ def environment(provider: PolicyProviderResource | None) -> str:
 
 
 def is_prod(provider: PolicyProviderResource | None) -> bool:
-    """Whether what keeps prod up is wanted."""
-    return environment(provider) not in LESS_THAN_PROD
+    """Whether what keeps prod up is wanted.
+
+    A stack that does not say what it is fails for that, and is not told of the rest twice.
+    """
+    stated = environment(provider) or default_tags(provider).get("part", "")
+    return bool(stated) and environment(provider) not in LESS_THAN_PROD
 
 
 def default_tags(provider: PolicyProviderResource | None) -> dict[str, str]:
@@ -90,16 +93,15 @@ def allowed_accounts(provider: PolicyProviderResource | None) -> list[str]:
     return [str(each) for each in _setting(provider, "allowedAccountIds") or []]
 
 
-def own_accounts(provider: PolicyProviderResource | None) -> set[str]:
-    """Return what stands for the stack's own account in a principal."""
-    accounts = allowed_accounts(provider)
-    return {form for each in accounts for form in (each, f"arn:aws:iam::{each}:root")}
+def is_own(principal: str, provider: PolicyProviderResource | None) -> bool:
+    """Whether a principal of kind ``AWS`` is in the account of the stack.
 
-
-def account_of(principal: str) -> str:
-    """Return the account that a principal of kind ``AWS`` is in, or all of it as it stands."""
+    A stack that does not say which account is its own fails for that alone, so that one account is
+    as good as another there; everybody is still nobody's own.
+    """
     found = re.fullmatch(r"(?:arn:aws[a-z-]*:(?:iam|sts)::)?(\d{12})(?::.*)?", principal)
-    return found.group(1) if found else principal
+    accounts = allowed_accounts(provider)
+    return found is not None and (not accounts or found.group(1) in accounts)
 
 
 def matches(pattern: str, text: str) -> bool:

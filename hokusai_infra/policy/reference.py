@@ -92,13 +92,15 @@ def _accepted() -> str:
         ("check", "resource", "reason"),
         (
             (f"`{each.check}`", " ".join(map("`{}`".format, _which(each))), each.because)
-            for each in sorted(suppressions(), key=lambda it: (it.of, it.check, it.named))
+            for each in sorted(
+                suppressions(), key=lambda it: (it.of, it.check, it.within, it.named)
+            )
         ),
     )
 
 
 def _which(each: Suppression) -> tuple[str, ...]:
-    return (each.of, each.named) if each.named else (each.of,)
+    return tuple(filter(None, (each.of, each.named, each.within and f"in {each.within}")))
 
 
 def _ignored() -> str:

@@ -72,7 +72,7 @@ def resource_rule(
             if args.resource_type not in _tuple(of):
                 return
             for problem in check(args):
-                if not is_accepted(name, args.resource_type, args.name):
+                if not is_accepted(name, args.urn, args.opts.parent or ""):
                     report(problem, None)
 
         return ResourceValidationPolicy(
@@ -102,7 +102,7 @@ def stack_rule(
             for each in stack.of(*_tuple(of)):
                 try:
                     for problem in check(each, stack):
-                        if not is_accepted(name, each.resource_type, each.name):
+                        if not is_accepted(name, each.urn, each.opts.parent or ""):
                             report(problem, each.urn)
                 except UnknownValueError as error:
                     unknown[each.urn] = error

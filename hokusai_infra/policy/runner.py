@@ -22,7 +22,7 @@ from pulumi_policy.proxy import UnknownValueError, unknown_checking_proxy
 
 from hokusai_infra.policy.rule import NotCheckedError
 from hokusai_infra.policy.rules import RULES
-from hokusai_infra.recorder.graph import Graph, Resource
+from hokusai_infra.recorder.graph import Graph, Resource, where
 from hokusai_infra.suppressions import Suppression
 
 PROVIDER: Final = "pulumi:providers:"
@@ -37,10 +37,17 @@ class Finding:
     urn: str
     """Empty where it is about the stack as a whole."""
     source: str
-    """``file:line`` that made the resource."""
+    """``file:line`` that made the resource, be it the library's."""
+    caller: str
+    """``file:line`` of the program that led to it."""
     message: str
     state: Literal["failed", "not_checked"]
     """``not_checked``: the rule met a value that only a deployment can tell. It did not pass."""
+
+    @property
+    def where(self) -> str:
+        """Where to look: the program's line, then the library's."""
+        return where(self.caller, self.source)
 
 
 def evaluate(
@@ -110,7 +117,7 @@ class _Run:
 
     def _fail(self, rule: Policy, urn: str, problem: str) -> None:
         it = self._by_urn.get(urn)
-        if it and any(each.covers(rule.name, it.type, it.name) for each in self._accepted):
+        if it and any(each.covers(rule.name, it.urn, it.parent) for each in self._accepted):
             return
         self._add(rule, urn, f"{rule.description} {problem}", "failed")
 
@@ -133,6 +140,7 @@ class _Run:
                 else "advisory",
                 urn=urn,
                 source=self._by_urn[urn].source if urn in self._by_urn else "",
+                caller=self._by_urn[urn].caller if urn in self._by_urn else "",
                 message=message,
                 state=state,
             )

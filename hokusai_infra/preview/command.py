@@ -4,6 +4,8 @@ import atexit
 import contextlib
 import gc
 import json
+import os
+import shutil
 import sys
 import traceback
 from collections.abc import Iterator
@@ -13,35 +15,51 @@ from typing import Any, Final
 from hokusai_infra.preview.against import AgainstError, Former
 from hokusai_infra.preview.cost import estimate
 from hokusai_infra.preview.rates import RateError, Rates
-from hokusai_infra.preview.report import Comparison, Report, as_data
-from hokusai_infra.preview.text import plain, rendered
+from hokusai_infra.preview.report import VERSION, Comparison, Report, as_data
+from hokusai_infra.preview.text import Paper, rendered
 from hokusai_infra.preview.usage import Usage, UsageError
-from hokusai_infra.recorder import answers_for, record
+from hokusai_infra.recorder import record_any
 from hokusai_infra.recorder.config import StackFiles
 from hokusai_infra.recorder.graph import Graph
 
 FAILED: Final = 1
-"""Exit code when a rule that must hold does not."""
+"""Exit code when a rule that must hold does not, something has no price, or the replacement or
+removal of something protected would be refused."""
 MISTAKE: Final = 2
 """Exit code when there is nothing to show; standard error says why."""
 STAND_IN_ACCOUNT: Final = "123456789012"
 
 
-def preview(folder: Path, stack: str, *, as_json: bool, against: str, usage: list[str]) -> int:
+def preview(  # noqa: PLR0913 - the options of the command
+    folder: Path,
+    stack: str,
+    *,
+    as_json: bool,
+    against: str,
+    usage: list[str],
+    summary: bool = False,
+) -> int:
     """Print what a stack will be; return the exit code."""
     atexit.register(gc.freeze)  # the interpreter would look for cycles for most of a second
     try:
         with _without_garbage_collection():
             report = prepare(folder, stack, against=against, usage=usage)
     except PreviewError as error:
-        sys.stderr.write(f"error: {error}\n")
+        if as_json:
+            sys.stdout.write(json.dumps({"version": VERSION, "error": str(error)}, indent=1) + "\n")
+        else:
+            sys.stderr.writelines(f"error: {line}\n" for line in str(error).splitlines())
         return MISTAKE
     with contextlib.suppress(BrokenPipeError):
         if as_json:
             sys.stdout.write(json.dumps(as_data(report), indent=1) + "\n")
         else:
-            heading = _bold if sys.stdout.isatty() else plain
-            sys.stdout.write("\n".join(rendered(report, heading)) + "\n")
+            paper = Paper(
+                width=shutil.get_terminal_size((100, 24)).columns,
+                colours=sys.stdout.isatty() and not os.environ.get("NO_COLOR"),
+                tree=not summary,
+            )
+            sys.stdout.write("\n".join(rendered(report, paper)) + "\n")
         sys.stdout.flush()
     return FAILED if report.failed else 0
 
@@ -67,6 +85,7 @@ def prepare(
 ) -> Report:
     """Record a stack, and another commit of it beside."""
     evaluate = _rules()
+    _checked(folder, stack)
     try:
         files = StackFiles.load(folder, stack, {})
         region = _region(files, stack)
@@ -86,6 +105,10 @@ def prepare(
         except UsageError as error:
             raise PreviewError(str(error)) from error
         now = estimate(graph, region, assumed)
+        try:
+            assumed.check_applied({each.resource.name for each in now.unpriced})
+        except UsageError as error:
+            raise PreviewError(str(error)) from error
         findings = evaluate(graph)
         comparison = None
         if former is not None:
@@ -103,6 +126,18 @@ def prepare(
                 before=estimate(before, region, assumed),
             )
     return Report(graph=graph, estimate=now, findings=findings, comparison=comparison)
+
+
+def _checked(folder: Path, stack: str) -> None:
+    if "/" in stack or os.sep in stack:
+        raise PreviewError(
+            f"{stack!r} is no stack's name: give the stack first and then the folder, as "
+            f"hokusai infra preview STACK {stack}"
+        )
+    if not (folder / "Pulumi.yaml").is_file():
+        raise PreviewError(
+            f"{folder} has no Pulumi.yaml: give the folder of a Pulumi program after the stack"
+        )
 
 
 def _rules() -> Any:  # noqa: ANN401 - its type is that of an extra, which may not be there
@@ -137,25 +172,29 @@ def _account(files: StackFiles) -> str:
 
 def _recorded(folder: Path, stack: str, place: tuple[str, str]) -> Graph:
     try:
-        return record(folder, stack, answers=answers_for(*place), preview=True)
+        return record_any(folder, stack, *place)
     except Exception as error:
-        from hokusai_infra.stack.sentences import StackFileError  # noqa: PLC0415 - seldom needed
-
-        if isinstance(error, StackFileError):
+        # Only a program that has loaded the module can have raised its error.
+        sentences = sys.modules.get("hokusai_infra.stack.sentences")
+        if sentences is not None and isinstance(error, sentences.StackFileError):
             raise PreviewError(str(error)) from error
         raise PreviewError(
             f"the program does not run as stack {stack!r}: "
-            f"{_where(error, folder)}{type(error).__name__}: {error}"
+            f"{_where(error, folder)}{type(error).__name__}: {_reason(error)}"
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    return error.msg if isinstance(error, SyntaxError) else str(error)
 
 
 def _where(error: Exception, folder: Path) -> str:
     """Name the line of the program that led to an error."""
     here = folder.resolve()
+    if isinstance(error, SyntaxError) and error.filename:
+        file = Path(error.filename).resolve()
+        name = file.relative_to(here) if file.is_relative_to(here) else file
+        return f"{name}:{error.lineno}: "
     frames = traceback.extract_tb(error.__traceback__)
     own = [each for each in frames if Path(each.filename).resolve().parent == here]
     return f"{Path(own[-1].filename).name}:{own[-1].lineno}: " if own else ""
-
-
-def _bold(text: str) -> str:
-    return f"\033[1m{text}\033[0m"

@@ -1,5 +1,6 @@
 """What tasks, instances and databases cost."""
 
+import json
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any, Final
@@ -45,6 +46,22 @@ def _task_share(bill: Bill, service: Resource) -> Decimal:
         )
 
     return _nights(bill, SCHEDULED_ACTION, about)
+
+
+def tasks_that_log(bill: Bill) -> Decimal | None:
+    """Return how many tasks write to a log group, on average over a month; none of a service: None.
+
+    One that runs half of the hours counts as half a task.
+    """
+    group = bill.resource
+    quoted = json.dumps(str(group.inputs.get("name", group.name)))
+    found: Decimal | None = None
+    for service in bill.graph.of("aws:ecs/service:Service"):
+        for task in bill.behind(service, "taskDefinition", TASK):
+            if quoted in str(task.inputs.get("containerDefinitions")):
+                wanted = int(stated(service, "desiredCount"))
+                found = (found or Decimal(0)) + wanted * _task_share(bill, service)
+    return found
 
 
 def _service(bill: Bill) -> Iterable[Line]:
@@ -144,9 +161,11 @@ def _instance(bill: Bill) -> Iterable[Line]:
             cron=str(stated(schedule, "scheduleExpression")), starts="start" in action.lower()
         )
 
-    yield bill.hourly(
-        f"{kind}, {label}", f"rds-postgres/{kind}-{zones}", share=_nights(bill, SCHEDULE, about)
-    )
+    rate = f"rds-postgres/{kind}-{zones}"
+    if bill.rates.by_key and rate not in bill.rates.by_key:
+        near = bill.rates.near("rds-postgres/", kind, f"-{zones}")
+        raise UnpricedError(f"no rate of {kind} in {bill.rates.region}: {near}")
+    yield bill.hourly(f"{kind}, {label}", rate, share=_nights(bill, SCHEDULE, about))
     yield bill.fixed(f"{size} GB gp3, {label}", f"rds-postgres/gp3-{zones}", size)
     yield bill.used("backups beyond that size", "rds-postgres/backup-over-allocated", "backup_gb")
     if instance.inputs.get("manageMasterUserPassword"):

@@ -28,6 +28,8 @@ class Estimate:
 
     region: str
     lines: tuple[Line, ...]
+    without_rates: bool = False
+    """Whether nobody has given a price for anything in this region."""
 
     def total(self, part: Part = "stack", kind: Kind | None = None) -> Decimal:
         """Add up a part, or one kind of its lines."""
@@ -48,7 +50,8 @@ class Estimate:
     @property
     def oldest_rate(self) -> date | None:
         """Day of the oldest price that was used."""
-        return min((each.rate.as_of for each in self.lines if each.rate), default=None)
+        days = (each.rate.as_of for each in self.lines if each.rate)
+        return min((day for day in days if day), default=None)
 
     @property
     def uncertain(self) -> Decimal:
@@ -65,7 +68,7 @@ def estimate(graph: Graph, region: str, usage: Usage) -> Estimate:
         for each in graph.resources
         for line in _lines(Bill(resource=each, graph=graph, rates=rates, usage=usage))
     )
-    return Estimate(region=region, lines=tuple(found))
+    return Estimate(region=region, lines=tuple(found), without_rates=not rates.by_key)
 
 
 def _lines(bill: Bill) -> Iterator[Line]:

@@ -6,7 +6,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final, Literal
 
 from hokusai_infra.preview.rates import HOURS_A_MONTH, Rate, Rates
-from hokusai_infra.preview.usage import Usage, meaning
+from hokusai_infra.preview.usage import Usage, assumption
 from hokusai_infra.recorder.graph import UNKNOWN, Graph, Resource
 
 Kind = Literal["fixed", "usage", "unpriced"]
@@ -30,6 +30,22 @@ class UnpricedError(Exception):
     """A resource whose cost cannot be told; says why."""
 
 
+@dataclass(frozen=True, kw_only=True, order=True)
+class Assumed:
+    """What a line rests on."""
+
+    key: str
+    """With the resource's name before it, where it was changed for that one."""
+    value: Decimal
+    unit: str
+    text: str
+    """What it is a quantity of."""
+
+    def __str__(self) -> str:
+        """Say how to write it."""
+        return f"{self.key} = {self.value.normalize():f}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Line:
     """What one thing costs in a month."""
@@ -41,8 +57,8 @@ class Line:
     quantity: Decimal = Decimal(0)
     """Units in a month."""
     rate: Rate | None = None
-    assumption: str = ""
-    """Of a usage line: the key that changes it, its value, and what it is a quantity of."""
+    assumption: Assumed | None = None
+    """Of a usage line alone."""
     derived: bool = False
     """No resource of the program declares it; another one brings it along."""
     note: str = ""
@@ -117,7 +133,12 @@ class Bill:
             part=part_of(self.resource),
             quantity=assumed * Decimal(times),
             rate=self.rates.rate(rate),
-            assumption=f"{key} = {assumed.normalize():f}: {meaning(key)}",
+            assumption=Assumed(
+                key=self.usage.stated_as(key, self.resource.name),
+                value=assumed,
+                unit=assumption(key).unit,
+                text=assumption(key).per,
+            ),
         )
 
     def behind(self, resource: Resource, key: str, *types: str) -> list[Resource]:

@@ -17,10 +17,14 @@ MISTAKE = 3
 def main() -> int:
     """Write the graph to FILE."""
     program, stack, account, region, file = sys.argv[1:]
-    from hokusai_infra.recorder import answers_for, record  # noqa: PLC0415 - another version's
+    from hokusai_infra import recorder  # noqa: PLC0415 - another version's
 
     try:
-        graph = record(Path(program), stack, answers=answers_for(account, region), preview=True)
+        if hasattr(recorder, "record_any"):
+            graph = recorder.record_any(Path(program), stack, account, region)
+        else:  # a library from before that
+            answers = recorder.answers_for(account, region)
+            graph = recorder.record(Path(program), stack, answers=answers, preview=True)
     except Exception as error:  # noqa: BLE001 - the program may raise anything
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return MISTAKE

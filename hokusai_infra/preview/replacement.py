@@ -75,6 +75,15 @@ REPLACED_BY: Final[dict[str, frozenset[str]]] = {
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": frozenset({"securityGroupId"}),
     "aws:wafv2/webAcl:WebAcl": frozenset({"name", "namePrefix", "scope"}),
     "aws:wafv2/webAclAssociation:WebAclAssociation": EVERY,
+    "aws:cloudwatch/eventTarget:EventTarget": frozenset({"rule", "eventBusName", "targetId"}),
+    "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": frozenset({"vpcId"}),
+    "aws:ec2/routeTableAssociation:RouteTableAssociation": frozenset({"subnetId", "gatewayId"}),
+    "aws:ecr/lifecyclePolicy:LifecyclePolicy": frozenset({"repository"}),
+    "aws:ecr/repositoryPolicy:RepositoryPolicy": frozenset({"repository"}),
+    "aws:guardduty/detectorFeature:DetectorFeature": frozenset({"detectorId", "name"}),
+    "aws:sns/topicPolicy:TopicPolicy": frozenset({"arn"}),
+    "aws:sns/topicSubscription:TopicSubscription": frozenset({"topicArn", "protocol", "endpoint"}),
+    "aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration": frozenset({"resourceArn"}),
 }
 
 _BUCKET_SETTINGS: Final = "aws:s3/bucket"

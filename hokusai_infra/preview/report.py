@@ -1,4 +1,8 @@
-"""All that a preview has to say, as data; the text and the JSON are made of it."""
+"""All that a preview has to say, as data; the text and the JSON are made of it.
+
+The JSON is an object with these keys; ``docs/reference/preview.md`` lists what is in them.
+``version`` is raised when a key goes away or gets another meaning, not when one is added.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +19,8 @@ if TYPE_CHECKING:
     from hokusai_infra.policy import Finding
     from hokusai_infra.preview.difference import Change
 
+VERSION: Final = 1
+"""Of the JSON's form."""
 PROMISE: Final = "Compares programs, not AWS: what exists in the account is not looked at."
 NAMES: Final[dict[Part, str]] = {
     "stack": "the stack",
@@ -32,6 +38,10 @@ class Comparison:
     changes: "Sequence[Change]"
     before: Estimate
 
+    def refused(self, kind: str) -> int:
+        """Count the replacements, or the removals, of what is protected."""
+        return sum(each.refused and each.kind == kind for each in self.changes)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
@@ -44,8 +54,10 @@ class Report:
 
     @property
     def failed(self) -> bool:
-        """Whether a rule that must hold does not."""
-        return any(e.state == "failed" and e.level == "mandatory" for e in self.findings)
+        """Whether a rule does not hold that must, something has no price or an engine refuses."""
+        broken = any(e.state == "failed" and e.level == "mandatory" for e in self.findings)
+        changes = self.comparison.changes if self.comparison else ()
+        return broken or bool(self.estimate.unpriced) or any(e.refused for e in changes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +99,10 @@ def _sum(lines: list[Line], kind: Kind) -> Decimal:
 def as_data(report: Report) -> dict[str, Any]:
     """Return what ``--json`` prints; dollars are numbers with two decimals."""
     graph, estimate = report.graph, report.estimate
+    assumed = sorted({each.assumption for each in estimate.lines if each.assumption})
     data: dict[str, Any] = {
+        "version": VERSION,
+        "failed": report.failed,
         "note": PROMISE,
         "project": graph.project,
         "stack": graph.stack,
@@ -100,6 +115,7 @@ def as_data(report: Report) -> dict[str, Any]:
                 "state": each.state,
                 "urn": each.urn,
                 "source": each.source,
+                "caller": each.caller,
                 "message": each.message,
             }
             for each in report.findings
@@ -108,6 +124,8 @@ def as_data(report: Report) -> dict[str, Any]:
             "hours": int(HOURS_A_MONTH),
             "oldest_rate": estimate.oldest_rate.isoformat() if estimate.oldest_rate else None,
             "uncertain": float(estimate.uncertain),
+            "unpriced": len(estimate.unpriced),
+            "complete": not estimate.unpriced,
             "totals": {part: _totals(estimate, part) for part in PARTS},
             "components": [
                 {
@@ -120,6 +138,10 @@ def as_data(report: Report) -> dict[str, Any]:
                 for each in subtotals(graph, estimate)
             ],
             "lines": [_line(each) for each in estimate.lines],
+        },
+        "assumptions": {
+            each.key: {"value": float(each.value), "unit": each.unit, "text": each.text}
+            for each in assumed
         },
     }
     if report.comparison is not None:
@@ -142,6 +164,7 @@ def _resource(node: Node) -> dict[str, Any]:
         "type": it.type,
         "name": it.name,
         "source": it.source,
+        "caller": it.caller,
         "protected": it.protect,
         "children": [_resource(each) for each in node.children],
     }
@@ -157,7 +180,7 @@ def _line(line: Line) -> dict[str, Any]:
         "derived": line.derived,
         "quantity": float(line.quantity),
         "monthly": float(line.monthly),
-        "assumption": line.assumption,
+        "assumption": line.assumption.key if line.assumption else None,
         "note": line.note,
         "rate": None
         if rate is None
@@ -166,7 +189,7 @@ def _line(line: Line) -> dict[str, Any]:
             "usd": float(rate.usd),
             "unit": rate.unit,
             "region": rate.region,
-            "as_of": rate.as_of.isoformat(),
+            "as_of": rate.as_of.isoformat() if rate.as_of else None,
             "certain": rate.certain,
             "source": rate.source,
         },
@@ -181,12 +204,16 @@ def _comparison(comparison: Comparison, after: Estimate) -> dict[str, Any]:
                 "kind": each.kind,
                 "urn": each.resource.urn,
                 "source": each.resource.source,
+                "caller": each.resource.caller,
                 "properties": [*each.properties],
                 "replaced_by": [*each.replaced_by],
+                "follows": {key: [*urns] for key, urns in each.follows.items()},
+                "refused": each.refused,
                 "formerly": each.formerly,
             }
             for each in comparison.changes
         ],
+        "refused": comparison.refused("replace") + comparison.refused("remove"),
         "totals_before": {part: _totals(comparison.before, part) for part in PARTS},
         "difference": {
             part: float(after.total(part) - comparison.before.total(part)) for part in PARTS
@@ -196,4 +223,4 @@ def _comparison(comparison: Comparison, after: Estimate) -> dict[str, Any]:
 
 def where(resource: Resource) -> str:
     """Name a resource and the line that makes it."""
-    return f"{label(resource)} ({resource.source})" if resource.source else label(resource)
+    return f"{label(resource)} ({resource.where})" if resource.where else label(resource)

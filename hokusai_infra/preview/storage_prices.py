@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, Final
 
+from hokusai_infra.preview.compute_prices import tasks_that_log
 from hokusai_infra.preview.line import FIREWALL_LOGS, Bill, Line, PriceRule, UnpricedError, stated
 from hokusai_infra.recorder.graph import UNKNOWN, Resource
 
@@ -96,13 +97,18 @@ def _log_group(bill: Bill) -> Iterable[Line]:
     if name.startswith(FIREWALL_LOGS):
         key, rate = "waf_logs_gb", "cloudwatch/logs-vended"
     elif name.startswith(DATABASE_LOGS):
-        key = "database_logs_gb"
+        key = "database_logs_gb" if name.endswith("/postgresql") else "database_events_gb"
     days = int(group.inputs.get("retentionInDays") or 0)
     if not days:
         raise UnpricedError("its log lines are kept for ever")
     months = Decimal(days) / DAYS_A_MONTH
-    yield bill.used("log lines taken in", rate, key)
-    yield bill.used(f"log lines kept for {days} days", "cloudwatch/logs-store", key, months)
+    tasks = tasks_that_log(bill) if key == "logs_gb" else None
+    of, times = "", Decimal(1)
+    if tasks is not None:
+        of, times = f" of {tasks.normalize().quantize(Decimal('0.1')):f} tasks", tasks
+    yield bill.used(f"log lines{of} taken in", rate, key, times)
+    kept = f"log lines{of} kept for {days} days"
+    yield bill.used(kept, "cloudwatch/logs-store", key, months * times)
 
 
 def _alarm(bill: Bill) -> Iterable[Line]:

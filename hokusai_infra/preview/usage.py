@@ -11,6 +11,8 @@ from typing import Final, Self
 CONFIG_KEY: Final = "hokusai:usage"
 """Configuration of a stack file that holds a mapping of these keys."""
 PAIR: Final = re.compile(r"([^=]+)=(.*)")
+UNIT: Final = re.compile(r" (?:of|that|through|beyond|in|inside|from|to) ")
+"""Where the unit ends in what an assumption is a quantity of."""
 
 
 class UsageError(ValueError):
@@ -24,7 +26,12 @@ class Assumption:
     key: str
     default: Decimal
     per: str
-    """What the quantity is of."""
+    """What the quantity is of; begins with its unit."""
+
+    @property
+    def unit(self) -> str:
+        """What is counted."""
+        return UNIT.split(self.per, maxsplit=1)[0]
 
 
 def _assumed(key: str, default: str, per: str) -> Assumption:
@@ -40,7 +47,8 @@ ASSUMPTIONS: Final = (
     _assumed("config_changes_thousands", "1", "thousand resource changes that AWS Config records"),
     _assumed("config_evaluations_thousands", "1", "thousand evaluations of an AWS Config rule"),
     _assumed("data_events_100k", "1", "hundred thousand object calls that a trail records"),
-    _assumed("database_logs_gb", "0.5", "GB of a database's log"),
+    _assumed("database_events_gb", "0.05", "GB of a database's log of upgrades or refused logins"),
+    _assumed("database_logs_gb", "0.5", "GB of a database's own log"),
     _assumed("dns_queries_millions", "1", "million look-ups of names inside the network"),
     _assumed("emails_thousands", "0.1", "thousand e-mails of a subscription"),
     _assumed("endpoint_gb", "1", "GB through an interface endpoint"),
@@ -49,7 +57,7 @@ ASSUMPTIONS: Final = (
     _assumed("image_gb", "5", "GB of images in a repository"),
     _assumed("kms_calls_thousands", "20", "thousand calls of a KMS key"),
     _assumed("kms_rotations", "0", "rotations of a key so far; AWS charges the first two"),
-    _assumed("logs_gb", "2.5", "GB of a service's log"),
+    _assumed("logs_gb", "1.25", "GB of the log of one task that always runs"),
     _assumed("nat_gb", "10", "GB through a NAT gateway"),
     _assumed("object_events_millions", "0.1", "million object calls that GuardDuty reads"),
     _assumed("objects_thousands", "10", "thousand objects that a bucket takes in and tiers"),
@@ -73,6 +81,8 @@ class Usage:
 
     changed: dict[str, Decimal] = field(default_factory=dict[str, Decimal])
     """By key, or by ``<logical name>.<key>`` for one resource."""
+    asked: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]], compare=False)
+    """Logical names and keys that a price was made of."""
 
     @classmethod
     def read(cls, config: Mapping[str, str], options: Iterable[str], names: Iterable[str]) -> Self:
@@ -94,13 +104,36 @@ class Usage:
 
     def of(self, key: str, name: str) -> Decimal:
         """Return what is assumed of one resource."""
+        self.asked.add((name, key))
         default = self.changed.get(key, _BY_KEY[key].default)
         return self.changed.get(f"{name}.{key}", default)
 
+    def stated_as(self, key: str, name: str) -> str:
+        """Return the key under which the quantity of one resource was found."""
+        own = f"{name}.{key}"
+        return own if own in self.changed else key
 
-def meaning(key: str) -> str:
-    """Say what an assumption is a quantity of."""
-    return _BY_KEY[key].per
+    def check_applied(self, unpriced: Iterable[str] = ()) -> None:
+        """Refuse a change for one resource that no price of it was made of.
+
+        Of what is ``unpriced``, nobody knows what its price would be made of.
+        """
+        for stated in self.changed:
+            name, _, key = stated.rpartition(".")
+            if not name or name in unpriced or (name, key) in self.asked:
+                continue
+            own = sorted({each for about, each in self.asked if about == name})
+            others = sorted({about for about, each in self.asked if each == key})
+            hints = [
+                f"{', '.join(own) if own else 'no assumption'} can be changed of it",
+                *([f"{key} is of {', '.join(others)}"] if others else []),
+            ]
+            raise UsageError(f"usage {stated!r} is nothing that {name} costs: {'; '.join(hints)}")
+
+
+def assumption(key: str) -> Assumption:
+    """Return an assumption by its key."""
+    return _BY_KEY[key]
 
 
 def _checked(stated: str, value: str, names: frozenset[str]) -> Decimal:

@@ -6,7 +6,7 @@ in the answers that they give to the program.
 
 from hokusai_infra.recorder.answers import answers_for, default_answers
 from hokusai_infra.recorder.graph import UNKNOWN, Answers, Graph, Resource
-from hokusai_infra.recorder.run import record, record_program
+from hokusai_infra.recorder.run import record, record_any, record_program
 
 __all__ = [
     "UNKNOWN",
@@ -16,5 +16,6 @@ __all__ = [
     "answers_for",
     "default_answers",
     "record",
+    "record_any",
     "record_program",
 ]

@@ -189,12 +189,18 @@ FURTHER: Final[dict[str, Callable[[Resource, str], dict[str, Any]]]] = {
 """What some types answer besides, made of the resource and its ARN."""
 
 
-def answers_for(account_id: str, region: str) -> Answers:
-    """Answer as if the account were this one; the ids and ARNs are made of the names."""
+def answers_for(account_id: str, region: str, *, any_type: bool = False) -> Answers:
+    """Answer as if the account were this one; the ids and ARNs are made of the names.
+
+    With ``any_type``, a type that nobody has described gets an id alone: in a preview its other
+    outputs stay unknown. Without, it is an error.
+    """
 
     def answers(resource: Resource) -> tuple[str, dict[str, Any]]:
         type_, inputs = resource.type, resource.inputs
         if type_ not in ARNS and type_ not in WITHOUT_ARN:
+            if any_type:
+                return f"{resource.name}-id", {}
             raise ValueError(
                 f"nothing answers for {type_} ({resource.urn}): "
                 f"add it to ARNS or WITHOUT_ARN in {__name__}"

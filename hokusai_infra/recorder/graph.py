@@ -31,16 +31,30 @@ class Resource:
     aliases: tuple[str, ...] = ()
     """Former names, parents and types that the program states; not those of the provider's SDK."""
     ignore_changes: tuple[str, ...] = ()
+    timeouts: dict[str, str] = field(default_factory=dict[str, str])
+    """How long the engine waits for an action, where the program says it: ``{"create": "40m"}``."""
     component: bool = False
     provider: str = ""
     """URN of the provider that the program states; empty where it is the stack's own."""
     source: str = ""
     """``file:line`` of the call that made it, relative to the program where it can be."""
+    caller: str = ""
+    """``file:line`` of the program's own that led to it; empty where the program has no file."""
+
+    @property
+    def where(self) -> str:
+        """The program's line, and the one of the library behind it, where that is another."""
+        return where(self.caller, self.source)
 
     @property
     def id(self) -> str:
         """Physical id, empty for a component."""
         return str(self.state.get("id", ""))
+
+
+def where(caller: str, source: str) -> str:
+    """Name the program's own line first, for that is the one that its author can change."""
+    return f"{caller}, by {source}" if caller and caller != source else source
 
 
 Answers = Callable[[Resource], tuple[str, dict[str, Any]]]

@@ -1,21 +1,25 @@
 """The engine's side of a Pulumi program: takes each request whole and answers it."""
 
 import re
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 from typing import Any, NoReturn
 from urllib.parse import unquote, urlparse
 
 from google.protobuf import empty_pb2
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks
 from pulumi.runtime.mocks import MockMonitor
-from pulumi.runtime.proto import alias_pb2, resource_pb2
+from pulumi.runtime.proto import alias_pb2, resource_pb2, source_pb2
 
 from hokusai_infra.recorder import wire
 from hokusai_infra.recorder.graph import Answers, Resource
+from hokusai_infra.recorder.lookups import LookUps
 
 STACK = "pulumi:pulumi:Stack"
+LIBRARY = Path(__file__).resolve().parents[1]
 
 
 class Unused(Mocks):
@@ -36,12 +40,20 @@ class Monitor(MockMonitor):
     Called from several threads at once.
     """
 
-    def __init__(self, project: str, stack: str, program: Path, answers: Answers) -> None:
+    def __init__(
+        self,
+        project: str,
+        stack: str,
+        program: Path,
+        answers: Answers,
+        look_ups: LookUps | None = None,
+    ) -> None:
         super().__init__(Unused())
         self.recorded: dict[str, Resource] = {}
         self.outputs: dict[str, Any] = {}
         self.secret_outputs: tuple[str, ...] = ()
         self._answers = answers
+        self._look_ups = look_ups
         self._lock = threading.Lock()
         self._prefix = f"urn:pulumi:{stack}::{project}::"
         self._program = program.resolve()
@@ -92,15 +104,48 @@ class Monitor(MockMonitor):
                 self.outputs, self.secret_outputs = outputs, secret
         return empty_pb2.Empty()
 
-    def ReadResource(self, request: resource_pb2.ReadResourceRequest) -> NoReturn:  # noqa: N802 (gRPC)
-        """Refuse: what a program reads, a recording cannot know."""
-        raise ValueError(
-            f"{request.type} {request.name!r} is read from the cloud: pass its values in by config"
+    def ReadResource(  # noqa: N802 (gRPC)
+        self, request: resource_pb2.ReadResourceRequest
+    ) -> resource_pb2.ReadResourceResponse:
+        """Refuse what a recording cannot know, or leave it unknown where look-ups are answered."""
+        if self._look_ups is None:
+            raise ValueError(
+                f"{request.type} {request.name!r} is read from the cloud: "
+                "pass its values in by config"
+            )
+        inputs, secret = wire.read(request.properties)
+        state = inputs | self._look_ups.read(request.type, request.id)
+        return resource_pb2.ReadResourceResponse(
+            urn=self.make_urn(request.parent, request.type, request.name),
+            id=request.id,
+            properties=wire.write(state, {*secret}),
         )
 
-    def Invoke(self, request: resource_pb2.ResourceInvokeRequest) -> NoReturn:  # noqa: N802 (gRPC)
-        """Refuse: a look-up makes a program depend on who runs it."""
-        raise ValueError(f"{request.tok} asks the cloud: pass the value in by config instead")
+    def Invoke(  # noqa: N802 (gRPC)
+        self, request: resource_pb2.ResourceInvokeRequest
+    ) -> resource_pb2.ResourceInvokeResponse:
+        """Refuse: a look-up makes a program depend on who runs it; or answer the simple ones."""
+        if self._look_ups is None:
+            raise ValueError(f"{request.tok} asks the cloud: pass the value in by config instead")
+        arguments, _ = wire.read(request.args)
+        try:
+            answer = self._look_ups.invoke(request.tok, arguments)
+        except ValueError as error:
+            raise ValueError(f"{self._waiting()}{error}") from error
+        response = resource_pb2.ResourceInvokeResponse()
+        getattr(response, "return").CopyFrom(wire.write(answer, set()))  # a keyword of Python
+        return response
+
+    def _waiting(self) -> str:
+        """Name the line of the program that waits for an answer, which is in another thread."""
+        for top in sys._current_frames().values():  # noqa: SLF001 - documented for this
+            frame: FrameType | None = top
+            while frame is not None:
+                path = Path(frame.f_code.co_filename)
+                if path.is_absolute() and self._is_program(path):
+                    return f"{path.relative_to(self._program)}:{frame.f_lineno}: "
+                frame = frame.f_back
+        return ""
 
     def _answer(self, resource: Resource) -> tuple[str, dict[str, Any]]:
         if resource.type.startswith("pulumi:providers:"):
@@ -124,14 +169,34 @@ class Monitor(MockMonitor):
             protect=request.protect,
             aliases=tuple(sorted(filter(None, map(_alias, request.aliases)))),
             ignore_changes=tuple(sorted(request.ignoreChanges)),
+            timeouts={of.name: value for of, value in request.customTimeouts.ListFields() if value},
             component=not (request.custom or request.remote),
             provider=request.provider.rpartition("::")[0],
-            source=f"{self._relative(position.uri)}:{position.line}" if position.uri else "",
+            source=self._line(position) if position.uri else "",
+            caller=next(
+                (
+                    self._line(each.pc)
+                    for each in request.stackTrace.frames
+                    if each.pc.uri and self._is_program(_path(each.pc))
+                ),
+                "",
+            ),
         )
 
-    def _relative(self, uri: str) -> str:
-        path = Path(unquote(urlparse(uri).path))
-        return str(path.relative_to(self._program) if path.is_relative_to(self._program) else path)
+    def _is_program(self, path: Path) -> bool:
+        """Whether a file is the program's own, and neither the library's nor an environment's."""
+        if not path.is_relative_to(self._program) or path.is_relative_to(LIBRARY):
+            return False
+        return "site-packages" not in path.relative_to(self._program).parts
+
+    def _line(self, position: source_pb2.SourcePosition) -> str:
+        path = _path(position)
+        inside = path.is_relative_to(self._program)
+        return f"{path.relative_to(self._program) if inside else path}:{position.line}"
+
+
+def _path(position: source_pb2.SourcePosition) -> Path:
+    return Path(unquote(urlparse(position.uri).path))
 
 
 def _alias(alias: alias_pb2.Alias) -> str:

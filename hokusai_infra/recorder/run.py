@@ -14,24 +14,28 @@ from pulumi.runtime import set_all_config, set_mocks
 from pulumi.runtime.settings import SETTINGS, set_root_resource
 from pulumi.runtime.stack import run_in_stack
 
+from hokusai_infra.recorder.answers import answers_for
 from hokusai_infra.recorder.config import StackFiles
 from hokusai_infra.recorder.graph import Answers, Graph
+from hokusai_infra.recorder.lookups import LookUps
 from hokusai_infra.recorder.monitor import Monitor, Unused
 
 
-def record(
+def record(  # noqa: PLR0913 - what runs, and what answers it
     program: Path,
     stack: str,
     *,
     answers: Answers,
     preview: bool = False,
     config_overrides: Mapping[str, str] | None = None,
+    look_ups: LookUps | None = None,
 ) -> Graph:
     """Run the program in the folder ``program`` as ``stack`` and return all that it registers.
 
     With ``preview``, an output that is not answered stays unknown, as before a first deployment;
-    without, it is ``None``. The working directory is the program's while it runs. An error in the
-    program, or in ``answers``, comes out with its own type.
+    without, it is ``None``. Look-ups and reads are refused unless ``look_ups`` answers them. The
+    working directory is the program's while it runs. An error in the program, or in ``answers``,
+    comes out with its own type.
     """
     files = StackFiles.load(program, stack, config_overrides or {})
     folder = files.main.resolve()
@@ -40,20 +44,38 @@ def record(
         with contextlib.chdir(folder), _first_on_path(folder):
             runpy.run_path(str(folder / "__main__.py"), run_name="__main__")
 
-    return record_program(main, files=files, stack=stack, answers=answers, preview=preview)
+    return record_program(
+        main, files=files, stack=stack, answers=answers, preview=preview, look_ups=look_ups
+    )
 
 
-def record_program(
+def record_any(program: Path, stack: str, account: str, region: str) -> Graph:
+    """Record a program that may be anybody's, for a preview.
+
+    Types that nobody has described are answered with an id, and what AWS says the same to everybody
+    is answered; all else that a program reads stays unknown.
+    """
+    return record(
+        program,
+        stack,
+        answers=answers_for(account, region, any_type=True),
+        preview=True,
+        look_ups=LookUps(account, region),
+    )
+
+
+def record_program(  # noqa: PLR0913 - as above
     main: Callable[[], Awaitable[None] | None],
     *,
     answers: Answers,
     files: StackFiles | None = None,
     stack: str = "test",
     preview: bool = False,
+    look_ups: LookUps | None = None,
 ) -> Graph:
     """Run a program that is a function."""
     files = files or StackFiles("hokusai", Path(), {}, [])
-    monitor = Monitor(files.project, stack, files.main, answers)
+    monitor = Monitor(files.project, stack, files.main, answers, look_ups)
 
     async def run() -> None:
         # A task that fails is raised below; asyncio would report it again for each that waited.

@@ -1,6 +1,7 @@
 """All that a stack file says, and the names that follow from it."""
 
 import contextlib
+import re
 from typing import Annotated, Final, Literal, Self
 
 import pulumi
@@ -11,6 +12,7 @@ from hokusai_infra.components.night import NightSchedule
 from hokusai_infra.components.service_role import RoleBounds
 from hokusai_infra.components.task_definition import ECR
 from hokusai_infra.stack.sections import (
+    DNS_LABEL,
     DatabaseSection,
     ElsewhereSection,
     NetworkSection,
@@ -26,18 +28,36 @@ from hokusai_infra.stack.sentences import StackFileError, about, sentences
 RETENTION_DAYS: Final = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731)
 
 
+DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
+# RFC 1035, section 2.3.4: 63 octets a label, 253 letters a name; "mlflow." goes before it.
+LONGEST_DOMAIN: Final = 253 - len("mlflow.")
+
+
 class StackConfig(Section):
     """All of ``hokusai:stack`` in ``Pulumi.<stack>.yaml``, and the region of ``aws:region``."""
 
     environment: Literal["local", "staging", "prod"]
     """What holds here: kinds of key, and how much is protected."""
-    label: str = Field(default="", pattern=r"^([a-z][a-z0-9]{0,11})?$")
+    label: str = Field(
+        default="",
+        pattern=r"^([a-z][a-z0-9]{0,11})?$",
+        json_schema_extra={"write": "take up to 12 of a-z and 0-9, a letter first"},
+    )
     """Part of all names: tells a second stack of this environment in one account apart."""
-    account_id: str = Field(pattern=r"^\d{12}$")
+    account_id: str = Field(
+        pattern=r"^\d{12}$", json_schema_extra={"write": "take the account's 12 digits, in quotes"}
+    )
     """The one account that this stack may touch, 12 digits in quotes; the AWS provider refuses
     every other."""
     region: str
-    domain: str = Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")
+    domain: str = Field(
+        pattern=rf"^{DNS_LABEL}(\.{DNS_LABEL})*$",
+        max_length=LONGEST_DOMAIN,
+        json_schema_extra={
+            "write": "take one like ml.example.com, in lower case, each part with at most 63 of "
+            "a-z, 0-9 and hyphens"
+        },
+    )
     """The services answer at ``api.<domain>`` and ``mlflow.<domain>``."""
     dns: Annotated[Route53Section | ElsewhereSection, Field(discriminator="kind")]
     """Who has the domain."""
@@ -47,7 +67,11 @@ class StackConfig(Section):
     """Commit that the image was built from."""
     protect_data: bool
     """Refuse to delete database and buckets, and leave a snapshot of a deleted database."""
-    permissions_boundary: str = Field(default="hokusai-boundary", pattern=r"^[A-Za-z0-9_+=,.@-]*$")
+    permissions_boundary: str = Field(
+        default="hokusai-boundary",
+        pattern=r"^[A-Za-z0-9_+=,.@-]*$",
+        json_schema_extra={"write": "take the name of a policy of this account, not its ARN"},
+    )
     """Managed policy that bounds every role of the stack, of ``bootstrap/``; empty for none."""
     log_days: int
     """Days that the services' logs are kept in CloudWatch."""
@@ -95,8 +119,11 @@ class StackConfig(Section):
     def _the_image_is_pinned_and_near(self) -> Self:
         if self.environment == "local":
             return self
-        if not self.image_digest.startswith("sha256:"):
-            raise ValueError(f"image is {self.image!r}: pin it as <repository>@sha256:<digest>")
+        if not DIGEST.fullmatch(self.image_digest):
+            raise ValueError(
+                f"image is {self.image!r}: pin it as <repository>@sha256:<digest>, with the 64 "
+                "hexadecimal digits of the digest"
+            )
         registry = ECR.match(self.image)
         if registry is not None and registry[2] != self.region:
             raise ValueError(
@@ -131,12 +158,19 @@ class StackConfig(Section):
         """
         aws, file = pulumi.Config("aws"), _file()
         region = aws.require("region")
-        loaded = cls.checked(pulumi.Config("hokusai").require_object("stack"), region, file)
+        loaded = cls.checked(pulumi.Config("hokusai").get_object("stack"), region, file)
         allowed = aws.get_object("allowedAccountIds")
         if allowed != [loaded.account_id]:
             raise StackFileError(
                 f'{file}: aws:allowedAccountIds is {allowed}: write ["{loaded.account_id}"], the '
                 "account_id of hokusai:stack, so that the provider refuses every other account"
+            )
+        tags = (aws.get_object("defaultTags") or {}).get("tags") or {}
+        if tags.get("environment") != loaded.environment:
+            raise StackFileError(
+                f"{file}: aws:defaultTags.tags.environment is {tags.get('environment')!r}: write "
+                f"{loaded.environment}, the environment of hokusai:stack, for costs and policies "
+                "go by the tag"
             )
         return loaded
 
@@ -149,7 +183,8 @@ class StackConfig(Section):
 
         """
         if not isinstance(stated, dict):
-            raise StackFileError(f"{file}: hokusai:stack is {stated!r}: write keys below it")
+            shown = "empty" if stated is None else repr(stated)
+            raise StackFileError(f"{file}: hokusai:stack is {shown}: write keys below it")
         if "region" in stated:
             raise StackFileError(f"{file}: region belongs into aws:region, not hokusai:stack")
         try:

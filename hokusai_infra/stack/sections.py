@@ -1,15 +1,18 @@
 """The sections of a stack file, each with the rules of what it becomes."""
 
 import ipaddress
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from hokusai_infra.components.database import TOO_SMALL
+from hokusai_infra.components.connections import must_fit
+from hokusai_infra.components.database import SUFFIX, TOO_SMALL
 from hokusai_infra.components.network import NatGateways, NatInstances, NetworkArgs
 from hokusai_infra.components.night import NightSchedule
 from hokusai_infra.components.service_scaling import Scaling
 from hokusai_infra.components.task_definition import FREE_SCRATCH_GB, TaskSize
+
+DNS_LABEL: Final = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 
 
 class Section(BaseModel):
@@ -92,7 +95,10 @@ class Route53Section(Section):
     """``dns:`` in a stack file, where Route 53 of this account has the domain."""
 
     kind: Literal["route53"]
-    hosted_zone_id: str = Field(pattern=r"^Z[A-Z0-9]+$")
+    hosted_zone_id: str = Field(
+        pattern=r"^Z[A-Z0-9]+$",
+        json_schema_extra={"write": "take the zone's id alone, as Z0123456789ABC"},
+    )
     """Zone of ``domain``, as Z0123456789ABC; records and certificate are made in it."""
 
 
@@ -137,7 +143,10 @@ class NightSection(Section):
 class DatabaseSection(Section):
     """``database:`` in a stack file."""
 
-    instance_class: str = Field(pattern=r"^db\.[a-z0-9]+\.[a-z0-9]+$")
+    instance_class: str = Field(
+        pattern=r"^db\.[a-z0-9]+\.[a-z0-9]+$",
+        json_schema_extra={"write": "take one like db.t4g.small"},
+    )
     """Class of the instance, db.t4g.small or larger."""
     storage_gb: int = Field(ge=20, le=65_536)
     """GiB of disk at first; RDS makes it larger, up to five times that."""
@@ -147,16 +156,25 @@ class DatabaseSection(Section):
     """Days back to which the database can be restored."""
     max_connections: int = Field(ge=20)
     """Each takes memory of the instance whether it works or waits."""
+    final_snapshot_suffix: str = Field(
+        default="final",
+        pattern=SUFFIX.pattern,
+        max_length=64,
+        json_schema_extra={"write": "take letters and digits, with single hyphens, as final-2"},
+    )
+    """End of the name of the snapshot that a deleted database leaves; take another one, as final-2,
+    where an earlier database has left one."""
     ca_file: str
     """PEM file of the authorities that sign the database's certificate, as a container sees it."""
 
     @model_validator(mode="after")
-    def _has_memory_for_iam(self) -> Self:
+    def _has_memory(self) -> Self:
         if self.instance_class.rpartition(".")[2] in TOO_SMALL:
             raise ValueError(
                 f"instance_class is {self.instance_class}: IAM authentication needs more memory, "
                 "take db.t4g.small or larger"
             )
+        must_fit(self.instance_class, self.max_connections)
         return self
 
 
@@ -175,7 +193,11 @@ class ServiceSection(Section):
     """Tasks that run at most; the database must hold twice that while a deployment runs."""
     requests_a_minute: int = 3_000
     """Requests of one task in a minute, beyond which another one starts; a guess until measured."""
-    host: str = Field(default="", pattern=r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?)?$")
+    host: str = Field(
+        default="",
+        pattern=rf"^({DNS_LABEL})?$",
+        json_schema_extra={"write": "take one label, with at most 63 of a-z, 0-9 and hyphens"},
+    )
     """First label of the public host, in front of ``domain``; the service's name when left out."""
     pool_size: int = Field(default=4, ge=1)
     """Connections that one pool to the database keeps."""

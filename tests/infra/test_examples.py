@@ -1,12 +1,13 @@
 """Other people's programs on this library, and what they become."""
 
 import re
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
 from hokusai_infra.policy import evaluate
-from hokusai_infra.recorder import Graph, default_answers, record_program
+from hokusai_infra.recorder import Graph, answers_for, record
 from tests.infra.recordings import ROOT, containers, example, statements
 
 EXAMPLES: Final = ROOT / "examples"
@@ -77,16 +78,44 @@ def test_the_bucket_is_one_bucket() -> None:
     assert [each.protect for each in graph.resources if each.name == "reports"] == [True, True]
 
 
-def test_the_six_lines_of_the_readme_are_a_program() -> None:
-    (code,) = re.findall(r"```python\n(from hokusai_infra.*?)```", README.read_text(), re.DOTALL)
-    assert len([line for line in code.splitlines() if line]) <= 6
+@pytest.fixture
+def six_lines(tmp_path: Path) -> Path:
+    """A program of what the README shows, with its stack file."""
+    text = README.read_text()
+    (code,) = re.findall(r"```python\n(from hokusai_infra.*?)```", text, re.DOTALL)
+    (file,) = re.findall(r"```yaml\n(config:.*?)```", text, re.DOTALL)
+    (tmp_path / "__main__.py").write_text(code)
+    (tmp_path / "Pulumi.yaml").write_text("name: reports\nruntime: python\n")
+    (tmp_path / "Pulumi.dev.yaml").write_text(file)
+    return tmp_path
 
-    def main() -> None:
-        exec(compile(code, "README.md", "exec"), {})  # noqa: S102 - what readers are told to run
 
-    graph = record_program(main, answers=default_answers)
+def test_the_six_lines_of_the_readme_are_a_program_that_keeps_every_rule(six_lines: Path) -> None:
+    assert len([line for line in (six_lines / "__main__.py").read_text().splitlines() if line]) <= 6
+    graph = record(six_lines, "dev", answers=answers_for("111122223333", "us-east-1"))
     assert of(graph, "Bucket") == {"reports": {"bucket": "reports-111122223333"}}
     assert {each.name for each in graph.resources if each.component} == {"reports", "reports-key"}
+    assert evaluate(graph) == []
+
+
+def test_a_stack_file_that_says_too_little_is_told_of_each_cause_once(six_lines: Path) -> None:
+    (six_lines / "Pulumi.dev.yaml").write_text("config:\n  aws:region: us-east-1\n")
+    graph = record(six_lines, "dev", answers=answers_for("111122223333", "us-east-1"))
+    assert [each.message.rpartition(" aws:")[2] for each in evaluate(graph)] == [
+        "defaultTags lacks project, environment or part; whether this is prod is told by it.",
+        "allowedAccountIds has 0 accounts; state one, for policies are held against it.",
+    ]
+
+
+def test_a_finding_names_the_line_of_the_program_before_that_of_the_library(
+    six_lines: Path,
+) -> None:
+    main = six_lines / "__main__.py"
+    main.write_text(main.read_text().replace(", access_logs=logs", ""))
+    graph = record(six_lines, "dev", answers=answers_for("111122223333", "us-east-1"))
+    (found,) = evaluate(graph)
+    assert (found.rule, found.caller) == ("bucket-access-is-logged", "__main__.py:7")
+    assert re.fullmatch(r"__main__\.py:7, by \S*components/secure_bucket\.py:\d+", found.where)
 
 
 @pytest.mark.parametrize("stack", ["local", "prod"])

@@ -14,6 +14,7 @@ from hokusai_infra.iam_policy import (
     Condition,
     Deny,
     Operator,
+    OtherThan,
     Unscoped,
     policy,
     resource_policy,
@@ -107,6 +108,19 @@ def test_a_denial_may_be_wide() -> None:
             "NotResource": ["arn:x", "arn:y"],
         },
     ]
+
+
+def test_a_denial_compares_what_a_request_has_with_what_is_left_alone() -> None:
+    others = OtherThan(key="aws:ResourceTag/environment", values=("staging",))
+    one = Deny(sid="No", actions=READ, resources=EVERYTHING, conditions=(HERE, others))
+    [statement] = rendered(lambda: policy(one))
+    assert statement["Condition"] == {
+        "StringEquals": {"aws:RequestedRegion": ["us-east-1"]},
+        "Null": {"aws:ResourceTag/environment": ["false"]},
+        "StringNotEquals": {"aws:ResourceTag/environment": ["staging"]},
+    }
+    with pytest.raises(ValueError, match="k: OtherThan without values"):
+        OtherThan(key="k", values=())
 
 
 def test_a_denial_of_nothing_does_not_construct() -> None:

@@ -40,6 +40,23 @@ def test_infrastructure_and_application_meet_in_the_program_alone() -> None:
     assert {"app", "hokusai_infra"} <= imported(ROOT / "__main__.py")
 
 
+HEAVY = ("boto3", "botocore", "fastapi", "flask", "mlflow", "moto", "psycopg", "sqlalchemy")
+
+
+def test_a_preview_imports_nothing_that_only_services_need() -> None:
+    code = (
+        "import sys; from pathlib import Path; from hokusai_infra.preview.command import prepare\n"
+        "prepare(Path('.'), 'staging'); print(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    loaded = {*done.stdout.split()}
+    assert "pulumi_policy" in loaded
+    assert sorted(loaded & {*HEAVY}) == []
+
+
 ALONE = """
 import sys
 sys.modules |= dict.fromkeys(

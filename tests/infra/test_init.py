@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from hokusai_infra.cli import app
 from hokusai_infra.init.command import Project, init
 from hokusai_infra.init.questions import QUESTIONS, Known
 from hokusai_infra.init.template import rendered
@@ -23,6 +25,25 @@ OTHER = {"domain": "other.example.com"}
 def folder(tmp_path: Path) -> Iterator[Path]:
     yield copy_program(tmp_path / "program")
     shutil.rmtree(tmp_path / "program")
+
+
+def test_a_broken_file_beside_it_is_one_sentence(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "Pulumi.other.yaml").write_text("config:\n\ta: 1\n")
+    assert make(folder, "new") == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {folder / 'Pulumi.other.yaml'}:2: this is no YAML: a tab")
+    assert said.count("\n") == 1
+
+
+def test_every_line_of_an_error_begins_the_same(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert make(folder, "new", {"storage_gb": "5", "cidr": "8.8.0.0/16"}) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert all(each.startswith("error: Pulumi.new.yaml: ") for each in lines)
 
 
 def make(folder: Path, stack: str, stated: Known | None = None, *, force: bool = False) -> int:
@@ -58,6 +79,10 @@ def test_what_is_written_loads_and_runs(
     assert config.hosted_zone_id == stated.get("zone")
     said = capsys.readouterr().out
     assert f"{file} is written; the program makes " in said
+    untold = config.environment == "staging" and "night" not in stated
+    assert ("It runs day and night; --night yes stops it" in said) == untold
+    assert "/.." not in file.read_text()
+    assert "hokusai_infra/" not in file.read_text(), "whoever has the package has no such folder"
     assert "Put the digest of your image into it before you deploy." in said
     assert "dollars a month" in said
 
@@ -183,6 +208,14 @@ def test_a_range_that_is_free_is_found_beside_every_other(folder: Path) -> None:
     assert kept.free_range() == "10.120.0.0/16"
 
 
+def test_an_empty_line_is_answered_with_the_reason(folder: Path) -> None:
+    done = CliRunner().invoke(
+        app, ["init", "new", str(folder)], input="\n\n\n111122223333\n\nml.example.com\n" + "\n" * 7
+    )
+    assert done.exit_code == 0, done.output
+    assert done.output.count("account is empty: take its 12 digits") == 1
+
+
 def test_the_command_line_says_how_it_is_used() -> None:
     done = subprocess.run(
         [HOKUSAI, "infra", "init", "--help"], check=True, capture_output=True, text=True
@@ -190,3 +223,12 @@ def test_the_command_line_says_how_it_is_used() -> None:
     for question in QUESTIONS:
         assert f"--{question.name.replace('_', '-')}" in done.stdout
     assert "hokusai infra init prod --account" in done.stdout
+
+
+def test_a_region_without_rates_is_not_said_to_cost_nothing(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert make(folder, "staging-in", {"region": "ap-south-1"}) == 0, capsys.readouterr().err
+    said = capsys.readouterr().out
+    assert "What it costs is not known: there are no rates for ap-south-1.\n" in said
+    assert "dollars a month" not in said

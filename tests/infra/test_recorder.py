@@ -17,6 +17,7 @@ from hokusai_infra.recorder import (
     record,
     record_program,
 )
+from hokusai_infra.recorder.config import ConfigFileError
 from tests.infra.recordings import ROOT, alone, recorded
 
 PROJECT = """
@@ -130,6 +131,30 @@ def test_what_is_not_known_before_a_deployment_stays_unknown_in_a_preview() -> N
     }
     with pytest.raises(AttributeError, match="NoneType"):
         record_program(build, answers=default_answers)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("config:\n  example:zones: [a, b\n  example:x: 1\n", ":3: this is no YAML: while parsing"),
+        ("config:\n\texample:x: 1\n", ":2: this is no YAML: a tab stands where only spaces may"),
+        (
+            "config:\n  example:x: 1\n  y: 2\n  example:x: 3\n",
+            ":4: example:x is in line 2 already:",
+        ),
+        ("config: {}\nconfig: {}\n", ":2: config is in line 1 already: keep one of them"),
+        ("config:\n  a: {b: 1, b: 2}\n", ":2: b is in line 2 already: keep one of them"),
+    ],
+)
+def test_a_file_that_says_nothing_clear_is_refused_with_its_line(
+    program: Path, text: str, says: str
+) -> None:
+    file = program / "Pulumi.dev.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigFileError) as caught:
+        record(program, "dev", answers=default_answers)
+    assert str(caught.value).startswith(f"{file}{says}")
+    assert "\n" not in str(caught.value)
 
 
 def test_a_failed_run_does_not_spoil_the_next() -> None:

@@ -1,8 +1,11 @@
 import json
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, get_args
 
 import pytest
 import yaml
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from hokusai_infra.recorder import default_answers, record
 from hokusai_infra.stack import StackConfig, StackFileError
@@ -80,24 +83,31 @@ WRONG = [
     ("database", 1, "database is 1: write keys with values below it"),
     ("database", None, "database is empty: write keys with values below it"),
     ("network.zones", "a", "network.zones is 'a': write a list, as [a, b]"),
-    ("account_id", 11122223333, "account_id is 11122223333, a number: put it in quotes"),
-    ("account_id", "1111222233", "account_id is '1111222233', which does not fit: The one"),
+    ("account_id", 0o12345670123, "account_id is a number to YAML: put it in quotes, with all"),
+    ("account_id", "1111222233", "account_id is '1111222233': take the account's 12 digits, in"),
+    ("label", "B", "label is 'B': take up to 12 of a-z and 0-9, a letter first"),
+    ("permissions_boundary", "a:b", "permissions_boundary is 'a:b': take the name of a policy of"),
+    ("database.instance_class", "t4g.small", "database.instance_class is 't4g.small': take one li"),
+    ("mlflow.host", "a.b", "mlflow.host is 'a.b': take one label, with at most 63 of"),
+    ("mlflow.host", "a" * 64, f"mlflow.host is '{'a' * 64}': take one label, with at most 63"),
     ("dns", {"kind": "none"}, "dns.kind is 'none': take 'route53', 'elsewhere'"),
     ("dns", {}, "dns.kind is missing: Who has the domain."),
     (
         "dns.hosted_zone_id",
         "/hostedzone/Z1",
-        "dns.hosted_zone_id is '/hostedzone/Z1', which does not fit: Zone",
+        "dns.hosted_zone_id is '/hostedzone/Z1': take the zone's id alone, as Z0123456789ABC",
     ),
     # what would leak, or be lost
     ("image", "repository:latest", "image is 'repository:latest': pin it as"),
     ("image", "repository@latest", "image is 'repository@latest': pin it as"),
+    ("image", "repository@sha256:abc", "image is 'repository@sha256:abc': pin it as"),
+    ("image", f"r@sha256:{'0' * 65}", f"image is 'r@sha256:{'0' * 65}': pin it as"),
     ("database.backup_days", 3, "database.backup_days is 3: take 7 or more"),
     ("database.backup_days", 36, "database.backup_days is 36: take 35 or less"),
     # what AWS would refuse
     (
         "image",
-        "111122223333.dkr.ecr.eu-west-1.amazonaws.com/hokusai@sha256:00",
+        f"111122223333.dkr.ecr.eu-west-1.amazonaws.com/hokusai@sha256:{'0' * 64}",
         "image is in eu-west-1 and the stack in us-east-1: name its copy in us-east-1",
     ),
     ("network.zones", ["a"], "network.zones is ['a']: name at least 2"),
@@ -118,6 +128,17 @@ WRONG = [
         "db.t4g.micro",
         "database.instance_class is db.t4g.micro: IAM authentication needs more memory, take",
     ),
+    ("database.instance_class", "db.t5.small", "database.instance_class is db.t5.small: take one"),
+    (
+        "database.max_connections",
+        330,
+        "database.max_connections is 330: db.t4g.small with its 2 GiB takes 246 or less; lower",
+    ),
+    (
+        "database.final_snapshot_suffix",
+        "a_b",
+        "database.final_snapshot_suffix is 'a_b': take letters",
+    ),
     ("database.storage_gb", 10, "database.storage_gb is 10: take 20 or more"),
     ("api.memory_mb", 4096, "api: 256 CPU units with 4096 MiB: Fargate takes 512, 1024, 2048"),
     ("api.cpu", 300, "api: 300 CPU units with 512 MiB: Fargate takes nothing with them"),
@@ -129,7 +150,10 @@ WRONG = [
     ("access_log_days", 1, "access_log_days is 1: take 30 or more"),
     ("waf", {"requests_a_source": 1}, "waf.requests_a_source is 1: take 100 or more"),
     ("mlflow.host", "api", "mlflow.host is that of the API, api."),
-    ("domain", "*.hokusai.example", "domain is '*.hokusai.example', which does not fit: The"),
+    ("domain", "*.hokusai.example", "domain is '*.hokusai.example': take one like ml.example"),
+    ("domain", "Hokusai.Example", "domain is 'Hokusai.Example': take one like ml.example.com, in"),
+    ("domain", f"{'a' * 70}.example", f"domain is '{'a' * 70}.example': take one like ml.examp"),
+    ("domain", "a." * 130 + "a", f"domain is '{'a.' * 130}a': take at most 246 characters, not"),
 ]
 
 
@@ -153,7 +177,19 @@ def test_a_wrong_value_is_one_sentence_that_says_what_to_change(
         ({"stop": TOO_LONG}, f"night.stop is '{TOO_LONG}': state the day of month or the"),
         ({"start": NIGHT["stop"]}, "night.stop and start are both "),
         ({"start": "cron(50 23 ? * * *)"}, "night: cron(50 23 ? * * *): state a time that is"),
-        ({"timezone": "Mars/Base"}, "night.timezone 'Mars/Base': take an IANA name"),
+        ({"timezone": "Mars/Base"}, "night.timezone is 'Mars/Base': take an IANA name"),
+        (
+            {"stop": "cron(99 77 ? * MON-FRI *)"},
+            "night.stop is 'cron(99 77 ? * MON-FRI *)': its minute is 99, take 0 to 59",
+        ),
+        (
+            {"start": "cron(0 24 ? * MON-FRI *)"},
+            "night.start is 'cron(0 24 ? * MON-FRI *)': its hour is 24, take 0 to 23",
+        ),
+        (
+            {"start": "cron(0 6 ? * 2-8 *)"},
+            "night.start is 'cron(0 6 ? * 2-8 *)': its day of week is 8, take 1 to 7",
+        ),
     ],
 )
 def test_a_night_that_no_scheduler_takes_is_one_sentence(
@@ -168,7 +204,7 @@ def test_a_night_that_no_scheduler_takes_is_one_sentence(
     [
         ("domain", "domain is missing: The services answer at"),
         ("database.ca_file", "database.ca_file is missing: PEM file of the authorities"),
-        ("dns.hosted_zone_id", "dns.hosted_zone_id is missing: Zone of ``domain``"),
+        ("dns.hosted_zone_id", "dns.hosted_zone_id is missing: Zone of domain"),
         ("network.egress.per_zone", "network.egress.per_zone is missing: One in each zone"),
     ],
 )
@@ -182,6 +218,36 @@ def test_what_is_missing_is_named_with_what_it_means(path: str, says: str) -> No
     with pytest.raises(StackFileError) as caught:
         checked("prod", values)
     assert str(caught.value).startswith(f"Pulumi.prod.yaml: {says}")
+
+
+def test_a_key_written_wrong_is_not_told_as_missing_too() -> None:
+    values = {
+        ("log_day" if key == "log_days" else key): each for key, each in stated("prod").items()
+    }
+    del values["image"]
+    with pytest.raises(StackFileError) as caught:
+        checked("prod", values)
+    assert [line.partition(":")[2][:40] for line in str(caught.value).split("\n")] == [
+        " log_day is no key: did you mean log_days?"[:40],
+        " image is missing: The image of both services"[:40],
+    ]
+
+
+def test_every_key_with_a_form_says_what_to_write() -> None:
+    def fields(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
+        for name, field in model.model_fields.items():
+            yield f"{model.__name__}.{name}", field
+            for each in (field.annotation, *get_args(field.annotation)):
+                if isinstance(each, type) and issubclass(each, BaseModel):
+                    yield from fields(each)
+
+    formed = {
+        name: field
+        for name, field in fields(StackConfig)
+        if any(getattr(each, "pattern", None) for each in field.metadata)
+    }
+    assert len(formed) > 5
+    assert [name for name, each in formed.items() if not each.json_schema_extra] == []
 
 
 def test_several_mistakes_are_a_line_each() -> None:
@@ -202,10 +268,18 @@ def test_several_mistakes_are_a_line_each() -> None:
         ),
         (
             {"hokusai:stack": {"database.max_connections": 50}},
-            "Pulumi.staging.yaml: database.max_connections: {'api': 36, 'mlflow': 164} are up to",
+            "Pulumi.staging.yaml: database.max_connections: 36 of api and 144 of mlflow are up",
         ),
         ({"hokusai:stack": {"database.backup_days": 3}}, "Pulumi.staging.yaml: database.backup"),
         ({"hokusai:stack": "[]"}, "Pulumi.staging.yaml: hokusai:stack is []: write keys below it"),
+        (
+            {"hokusai:stack": "null"},
+            "Pulumi.staging.yaml: hokusai:stack is empty: write keys below",
+        ),
+        (
+            {"aws:defaultTags": '{"tags": {"project": "hokusai", "environment": "prod"}}'},
+            "Pulumi.staging.yaml: aws:defaultTags.tags.environment is 'prod': write staging, the",
+        ),
     ],
 )
 def test_the_program_says_it_too(overrides: dict[str, Any], says: str) -> None:

@@ -7,6 +7,7 @@ from typing import Final
 
 import pulumi
 
+from hokusai_infra.components.account.key_permissions import KeyPermissions
 from hokusai_infra.components.account.pipeline_role import PATH
 from hokusai_infra.components.account.provider_calls import CALLS, reads, writes
 from hokusai_infra.iam_policy import Allow, AllowIf, Condition, Deny, Statement, Unscoped
@@ -43,12 +44,19 @@ _UNDER_BOUNDARY: Final = frozenset(
     }
 )
 """Actions that IAM compares with the role's boundary, before or after them."""
-_KEYS_WITHOUT_ARN: Final = frozenset({"kms:CreateKey"})
-# docs.aws.amazon.com/kms/latest/developerguide/abac.html: it may take five minutes until the tags
-# of a new key count, and the first deployment goes on at once.
-_ON_YOUNG_KEYS: Final = frozenset(
-    {"kms:CreateAlias", "kms:Decrypt", "kms:EnableKeyRotation", "kms:GenerateDataKey"}
+_THROUGH_CLOUD_MAP: Final = frozenset(
+    {
+        "route53:DeleteHealthCheck",
+        "route53:DeleteHostedZone",
+        "route53:GetHealthCheck",
+        "route53:UpdateHealthCheck",
+    }
 )
+"""Actions that Cloud Map takes in the name of whoever deletes a namespace or an instance of it."""
+_EMPTY_BUCKETS: Final = frozenset(
+    {"s3:DeleteObject", "s3:DeleteObjectVersion", "s3:ListBucketVersions"}
+)
+"""What deleting a bucket with all its objects takes, which a stack says by ``force_destroy``."""
 _LOGS_WITHOUT_ARN: Final = frozenset(
     {
         "logs:CreateLogDelivery",
@@ -78,6 +86,8 @@ class DeployTarget:
     """ARNs of keys of the account itself."""
     hosted_zone_ids: tuple[str, ...] = ()
     """Zones in Route 53 that the stack makes records in."""
+    keeps_objects: bool = True
+    """Whether buckets that still hold something stay, whatever a stack says."""
 
     def __post_init__(self) -> None:
         for field in ("project", "environment"):
@@ -141,7 +151,13 @@ class DeployTarget:
             )
             for service, arns in self.scopes().items()
         )
-        return (*named, *self._keys(), *self._managed_secret(), *self._records())
+        return (
+            *named,
+            *(() if self.keeps_objects else self._emptied()),
+            *self._keys().allowed(),
+            *self._managed_secret(),
+            *self._records(),
+        )
 
     def roles(self) -> tuple[Statement, ...]:
         """Let a role make and change roles of stacks, none of them beyond the boundary."""
@@ -242,50 +258,24 @@ class DeployTarget:
                 ),
                 resources=self.closed_buckets,
             ),
-            Deny(
-                sid="LeaveTheAccountsKeys",
-                actions=frozenset(
-                    {"kms:CreateGrant", "kms:Delete*", "kms:Disable*", "kms:Enable*", "kms:Put*"}
-                    | {"kms:ScheduleKeyDeletion", "kms:TagResource", "kms:UntagResource"}
-                    | {"kms:CreateAlias", "kms:Update*"}
-                ),
-                resources=self.closed_keys,
-            ),
+            *self._keys().denied(self.closed_keys),
         )
 
-    def _keys(self) -> tuple[Allow | AllowIf, ...]:
-        keys = self._arns("kms", "key/*")
-        aliases = self._arns("kms", f"alias/{self.project}*")
-        by_alias = frozenset({"kms:CreateAlias", "kms:DeleteAlias", "kms:UpdateAlias"})
-        ours = Condition(
-            operator="StringEquals", key="aws:ResourceTag/environment", values=(self.environment,)
+    def _keys(self) -> KeyPermissions:
+        return KeyPermissions(
+            account_id=self.account_id,
+            region=self.region,
+            environment=self.environment,
+            project=self.project,
         )
-        said = Condition(
-            operator="StringEquals", key="aws:RequestTag/environment", values=(self.environment,)
-        )
-        actions = _by_service(writes(CALLS))["kms"] - _KEYS_WITHOUT_ARN - _ON_YOUNG_KEYS
+
+    def _emptied(self) -> tuple[Allow, ...]:
+        buckets = self.scopes()["s3"]
         return (
-            AllowIf(
-                sid="MakeKeys",
-                actions=_KEYS_WITHOUT_ARN | {"kms:TagResource"},
-                resources=Unscoped(because="a key that is being made has no ARN"),
-                conditions=(said,),
-            ),
-            Allow(sid="SetKeysUp", actions=_ON_YOUNG_KEYS, resources=keys),
-            AllowIf(sid="ChangeKeys", actions=actions, resources=keys, conditions=(ours,)),
-            AllowIf(
-                sid="LetServicesUseKeys",
-                actions=frozenset({"kms:CreateGrant"}),
-                resources=keys,
-                conditions=(
-                    Condition(operator="Bool", key="kms:GrantIsForAWSResource", values=("true",)),
-                ),
-            ),
-            AllowIf(
-                sid="ChangeAliases",
-                actions=by_alias,
-                resources=aliases,
-                conditions=(self._in_region(),),
+            Allow(
+                sid="EmptyBuckets",
+                actions=_EMPTY_BUCKETS,
+                resources=(*buckets, *(f"{each}/*" for each in buckets)),
             ),
         )
 
@@ -299,20 +289,27 @@ class DeployTarget:
             ),
         )
 
-    def _records(self) -> tuple[Allow, ...]:
+    def _records(self) -> tuple[Allow | AllowIf, ...]:
         found = _by_service(writes(CALLS))["route53"]
         change = frozenset({"route53:ChangeResourceRecordSets"})
         names = Allow(
             sid="MakeNamesInside",
-            actions=found - change,
+            actions=found - change - _THROUGH_CLOUD_MAP,
             resources=Unscoped(because="the zone of a namespace is made with it"),
         )
-        zones = self._zones()
-        return (
-            (names, Allow(sid="MakeRecords", actions=change, resources=zones))
-            if zones
-            else (names,)
+        # Route 53 has no condition on the zone that is deleted, neither its tags nor its VPCs:
+        # docs.aws.amazon.com/Route53/latest/DeveloperGuide/specifying-conditions-route53.html
+        # Cloud Map asks by a forward access session, so the role itself deletes no zone:
+        # docs.aws.amazon.com/cloud-map/latest/dg/security_iam_service-with-iam.html
+        gone = AllowIf(
+            sid="DeleteNamesThroughCloudMap",
+            actions=_THROUGH_CLOUD_MAP,
+            resources=("arn:aws:route53:::hostedzone/*", "arn:aws:route53:::healthcheck/*"),
+            conditions=(Condition(operator="Bool", key="aws:ViaAWSService", values=("true",)),),
         )
+        zones = self._zones()
+        records = (Allow(sid="MakeRecords", actions=change, resources=zones),) if zones else ()
+        return (names, gone, *records)
 
     def _zones(self) -> tuple[str, ...]:
         return tuple(f"arn:aws:route53:::hostedzone/{each}" for each in self.hosted_zone_ids)

@@ -96,14 +96,16 @@ SUPPRESSIONS: Final = (
     Suppression(
         check="permissions-are-about-something",
         of=_OF,
-        named="*-describe",
+        within="hokusai:index:PipelineRole",
+        named="{component}-describe",
         because="A refresh describes all that a stack may consist of, which AWS names only once it "
         "is there; it reads settings, and a Deny keeps it from secrets, logs and objects.",
     ),
     Suppression(
         check="permissions-are-about-something",
         of=_OF,
-        named="*-services",
+        within="hokusai:index:PipelineRole",
+        named="{component}-services",
         because="The hosted zone of a namespace is made with it, so its id is not known before.",
     ),
     Suppression(
@@ -111,11 +113,5 @@ SUPPRESSIONS: Final = (
         of=_OF,
         because="Descriptions take no ARN, and a deployment makes what has none yet or gets one "
         "with an id that AWS draws; each action is named, and writes are bound to the region.",
-    ),
-    Suppression(
-        check="CKV_AWS_290",
-        of=_OF,
-        because="A key and the zone of a namespace have no ARN before they are made; a key has to "
-        "carry the environment's tag, and the account's own are denied.",
     ),
 )

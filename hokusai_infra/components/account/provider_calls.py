@@ -19,9 +19,11 @@ class Calls:
     """Create, change, tag and delete it."""
 
 
-def _calls(service: str, *, reads: str, writes: str, further: str = "") -> Calls:
+def _calls(
+    service: str, *, reads: str, writes: str, further: str = "", further_reads: str = ""
+) -> Calls:
     return Calls(
-        reads=frozenset(f"{service}:{each}" for each in reads.split()),
+        reads=frozenset((*(f"{service}:{each}" for each in reads.split()), *further_reads.split())),
         writes=frozenset((*(f"{service}:{each}" for each in writes.split()), *further.split())),
     )
 
@@ -306,13 +308,17 @@ CALLS: Final[dict[str, Calls]] = {
         reads="GetNamespace GetOperation ListTagsForResource",
         writes=f"CreatePrivateDnsNamespace UpdatePrivateDnsNamespace DeleteNamespace {_NAMES}",
         # The namespace is a private hosted zone, made in the name of whoever asks for it.
-        further="route53:CreateHostedZone route53:DeleteHostedZone "
-        "route53:AssociateVPCWithHostedZone route53:ListHostedZonesByName",
+        # docs.aws.amazon.com/cloud-map/latest/dg/cloud-map-api-permissions-ref.html; that a
+        # namespace takes its zone along is in AWSCloudMapFullAccess only.
+        further="route53:CreateHostedZone route53:DeleteHostedZone route53:ListHostedZonesByName",
+        further_reads="ec2:DescribeRegions ec2:DescribeVpcs route53:GetHostedZone",
     ),
     "aws:servicediscovery/service:Service": _calls(
         "servicediscovery",
         reads="GetService ListInstances ListTagsForResource",
         writes=f"CreateService UpdateService DeleteService DeregisterInstance {_NAMES}",
+        # An instance that is left behind may have a health check.
+        further="route53:DeleteHealthCheck route53:GetHealthCheck route53:UpdateHealthCheck",
     ),
     "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": _RULES_OF_GROUPS,
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": _RULES_OF_GROUPS,
@@ -324,8 +330,13 @@ CALLS: Final[dict[str, Calls]] = {
     "aws:wafv2/webAclAssociation:WebAclAssociation": _calls(
         "wafv2",
         reads="GetWebACL GetWebACLForResource",
-        writes="AssociateWebACL DisassociateWebACL",
-        further="elasticloadbalancing:SetWebAcl",
+        # WAF asks the load balancer's service in the name of the caller, under names that are no
+        # calls of it; AWS documents both SetWebAcl and those that have taken its place.
+        # docs.aws.amazon.com/waf/latest/developerguide/security_iam_service-with-iam.html
+        writes="AssociateWebACL DisassociateWebACL GetPermissionPolicy PutPermissionPolicy",
+        further="elasticloadbalancing:CreateWebACLAssociation "
+        "elasticloadbalancing:DeleteWebACLAssociation elasticloadbalancing:SetWebAcl",
+        further_reads="elasticloadbalancing:GetLoadBalancerWebACL",
     ),
     "aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration": _calls(
         "wafv2",

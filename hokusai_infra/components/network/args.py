@@ -146,3 +146,6 @@ class Placement:
     security_group_id: pulumi.Input[str]
     namespace_id: pulumi.Input[str]
     namespace: str
+    ready: tuple[pulumi.Resource, ...] = ()
+    """What must be there before a task can start: routes, the way out, the rules of its group. A
+    service's inputs name none of them, and a task that comes before them reaches no registry."""

@@ -16,8 +16,12 @@ from hokusai_infra.suppressions import Suppression
 IMAGE: Final = "resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64"
 LIFETIME_SECONDS: Final = 7 * 24 * 3600
 """Age at which an instance is replaced, and by that patched."""
-AWAY_MINUTES: Final = 10
-"""Minutes away until the alarm tells; a planned replacement takes less."""
+AWAY_MINUTES: Final = 8
+"""Minutes away, of the last ``WATCHED_MINUTES``, from which the alarm tells; a planned replacement
+takes about five."""
+WATCHED_MINUTES: Final = 30
+"""Long enough for several rounds of instances that start, fail and end: between two of them each
+is in service for a while, so the minutes away do not follow one another."""
 BOOT: Final = Path(__file__).with_name("nat_instance.sh")
 
 SUPPRESSIONS: Final = (
@@ -49,8 +53,10 @@ class NatInstance(pulumi.ComponentResource):
 
     An Auto Scaling group keeps it alive and replaces it every seven days, each time from the newest
     image: that is how it is patched, and the way out is away meanwhile. An instance that cannot set
-    itself up ends itself, so that the group's metric, and the alarm on it, say what is true. Nobody
-    can log in, and it has no role in AWS.
+    itself up ends itself, and the alarm counts the minutes without one, also when every instance
+    starts and fails. It does not see an instance that runs and has stopped to forward: such a one
+    is told by the services, and is replaced within seven days. Nobody can log in, and it has no
+    role in AWS.
 
     AWS names the availability zone, not a subnet, for a group whose instances take an interface
     that is there already (docs.aws.amazon.com/autoscaling/ec2/userguide/
@@ -145,15 +151,16 @@ class NatInstance(pulumi.ComponentResource):
         cloudwatch.MetricAlarm(
             f"{name}-away",
             alarm_description=(
-                f"No NAT instance in {args.availability_zone} for {AWAY_MINUTES} minutes: tasks "
-                "reach nothing on the internet. See the activity history of its Auto Scaling group."
+                f"No NAT instance in {args.availability_zone} for {AWAY_MINUTES} of the last "
+                f"{WATCHED_MINUTES} minutes: meanwhile tasks reach nothing on the internet. See "
+                "the activity history of its Auto Scaling group."
             ),
             namespace="AWS/AutoScaling",
             metric_name="GroupInServiceInstances",
             dimensions={"AutoScalingGroupName": group.name},
             statistic="Minimum",
             period=60,
-            evaluation_periods=AWAY_MINUTES,
+            evaluation_periods=WATCHED_MINUTES,
             datapoints_to_alarm=AWAY_MINUTES,
             comparison_operator="LessThanThreshold",
             threshold=1,

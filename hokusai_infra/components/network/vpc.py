@@ -37,7 +37,8 @@ SUPPRESSIONS: Final = (
     Suppression(
         check="CKV_AWS_260",
         of="aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
-        named="network-internet-to-load-balancer-80",
+        within="hokusai:index:Network",
+        named="{component}-internet-to-*-80",
         because="Port 80 is open so that whoever types an address without https is redirected; "
         "the listener does nothing else.",
     ),
@@ -129,6 +130,8 @@ class Network(pulumi.ComponentResource):
             security_group_id=self.security_group_ids[party],
             namespace_id=self.namespace_id,
             namespace=self._args.namespace,
+            # All that this component has made.
+            ready=(self,),
         )
 
     def _subnet(self, tier: str, zone: str) -> ec2.Subnet:

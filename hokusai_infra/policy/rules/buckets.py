@@ -5,7 +5,7 @@ from typing import Final
 
 from pulumi_policy import PolicyResource, ResourceValidationArgs
 
-from hokusai_infra.policy.documents import Statement, account_of, allowed_accounts, statements
+from hokusai_infra.policy.documents import Statement, allowed_accounts, is_own, statements
 from hokusai_infra.policy.rule import Rule, Stack, resource_rule, stack_rule
 
 BUCKET: Final = "aws:s3/bucket:Bucket"
@@ -154,9 +154,9 @@ def opens_to_nobody_else(policy: ResourceValidationArgs) -> Iterator[str]:
             yield f"{each.sid} allows all but some: {', '.join(sorted(each.exceptions))}."
         for kind, name in sorted(each.principals):
             if kind == "Service" and name in LOG_DELIVERY:
-                if not _for_own_account(each, own):
+                if own and not _for_own_account(each, own):
                     yield f"{each.sid} lets {name} write for any account: state aws:SourceAccount."
-            elif kind != "AWS" or account_of(name) not in own:
+            elif kind != "AWS" or not is_own(name, policy.provider):
                 yield f"{each.sid} lets {name} in."
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from pulumi_policy import PolicyResource, ResourceValidationArgs
 
-from hokusai_infra.policy.documents import Statement, account_of, allowed_accounts, statements
+from hokusai_infra.policy.documents import Statement, is_own, statements
 from hokusai_infra.policy.rule import Rule, Stack, resource_rule, stack_rule
 
 ATTACHMENT: Final = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
@@ -68,7 +68,6 @@ def permissions_are_about_something(policy: ResourceValidationArgs) -> Iterator[
 )
 def trusts_own_account(role: ResourceValidationArgs) -> Iterator[str]:
     """Check each principal; those of an identity provider have a rule of their own."""
-    own = allowed_accounts(role.provider)
     for each in statements(role.props["assumeRolePolicy"]):
         if not each.allows:
             continue
@@ -76,7 +75,7 @@ def trusts_own_account(role: ResourceValidationArgs) -> Iterator[str]:
             yield f"It trusts by {', '.join(sorted(each.exceptions))}."
         for kind, name in sorted(each.principals):
             trusted = kind in ("Service", "Federated") or (
-                kind == "AWS" and account_of(name) in own
+                kind == "AWS" and is_own(name, role.provider)
             )
             if not trusted:
                 yield f"It trusts {name}."

@@ -6,13 +6,7 @@ from typing import Any, Final
 
 from pulumi_policy import PolicyResource, ResourceValidationArgs
 
-from hokusai_infra.policy.documents import (
-    account_of,
-    allowed_accounts,
-    is_prod,
-    matches,
-    statements,
-)
+from hokusai_infra.policy.documents import is_own, is_prod, matches, statements
 from hokusai_infra.policy.rule import Rule, Stack, plain, resource_rule, shown, stack_rule
 
 KEY: Final = "aws:kms/key:Key"
@@ -59,15 +53,15 @@ def has_a_writer(secret: PolicyResource, stack: Stack) -> Iterator[str]:
 @resource_rule(
     "secret-encrypted-with-own-key",
     of=SECRET,
-    promise="A secret is encrypted with a key of the stack, and can be restored for a while.",
+    promise="A secret has a key of the stack; in prod it can be restored for 30 days.",
     page=f"{SECRETS_GUIDE}/security-encryption.html",
 )
 def own_key(secret: ResourceValidationArgs) -> Iterator[str]:
-    """Check key and recovery window."""
+    """Check key and recovery window; without one, a stack of the same names can be built again."""
     if not secret.props.get("kmsKeyId"):
         yield "kmsKeyId is not stated, so the key is one that all of the account shares."
     window = secret.props.get("recoveryWindowInDays", WHOLE_MONTH)
-    if window == 0 or (is_prod(secret.provider) and window < WHOLE_MONTH):
+    if is_prod(secret.provider) and window < WHOLE_MONTH:
         yield f"recoveryWindowInDays is {shown(window)}."
 
 
@@ -94,13 +88,12 @@ def key_rotates(key: ResourceValidationArgs) -> Iterator[str]:
 )
 def key_opens_to_nobody_else(key: ResourceValidationArgs) -> Iterator[str]:
     """Check each principal; services and everybody only on behalf of the account."""
-    own = allowed_accounts(key.provider)
     found = statements(key.props.get("policy"))
     if not found:
         yield "policy is not stated."
     for each in (each for each in found if each.allows):
         for kind, name in sorted(each.principals):
-            if kind == "AWS" and account_of(name) in own:
+            if kind == "AWS" and is_own(name, key.provider):
                 continue
             for_account = each.requires(
                 "aws:SourceAccount",

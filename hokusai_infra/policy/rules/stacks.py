@@ -34,15 +34,26 @@ def _one_account(args: StackValidationArgs, report: ReportViolation) -> None:
     for each in _each_provider(args):
         accounts = allowed_accounts(each.provider)
         if len(accounts) != 1:
-            report(f"aws:allowedAccountIds has {len(accounts)} accounts; state one.", None)
+            report(
+                f"aws:allowedAccountIds has {len(accounts)} accounts; state one"
+                + (", for policies are held against it." if not accounts else "."),
+                None,
+            )
 
 
 def _tagged(args: StackValidationArgs, report: ReportViolation) -> None:
     for each in _each_provider(args):
         tags = default_tags(each.provider)
-        for wanted in WANTED_TAGS:
-            if not any(tags.get(tag) for tag in wanted):
-                report(f"aws:defaultTags lacks {' or '.join(wanted)}.", None)
+        lacking = [
+            " or ".join(wanted)
+            for wanted in WANTED_TAGS
+            if not any(tags.get(tag) for tag in wanted)
+        ]
+        if lacking:
+            untold = (
+                "; whether this is prod is told by it" if "environment or" in lacking[-1] else ""
+            )
+            report(f"aws:defaultTags lacks {', '.join(lacking)}{untold}.", None)
 
 
 one_account = StackValidationPolicy(

@@ -20,6 +20,7 @@ GUIDE: Final = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide"
 LONGEST_STOP_SECONDS: Final = 120
 """Longest that Fargate waits before it kills a container."""
 
+PINNED: Final = re.compile(r"@sha256:[0-9a-f]{64}$")
 SECRET_NAME: Final = re.compile(
     r"(?:^|_)(?:PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIALS?"
     r"|(?:API|ACCESS|PRIVATE|SIGNING)_KEY)S?$"
@@ -61,7 +62,7 @@ def _each_container(
 )
 def image_is_pinned(container: Container, task: ResourceValidationArgs) -> Iterator[str]:
     """Check the image; that of ``local`` comes from no registry."""
-    if "@sha256:" not in container["image"] and environment(task.provider) != "local":
+    if not PINNED.search(container["image"]) and environment(task.provider) != "local":
         yield f"{container['image']} has no digest."
 
 

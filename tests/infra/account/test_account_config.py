@@ -1,12 +1,14 @@
 """What a stack file of the bootstrap project may say, and in which words it is refused."""
 
+import json
 from typing import Any
 
 import pytest
 import yaml
 
-from hokusai_infra.account import KEY, AccountConfig
+from hokusai_infra.account import KEY, AccountConfig, tagged
 from hokusai_infra.components.account.audit_baseline import AuditPart
+from hokusai_infra.recorder import answers_for, record
 from tests.infra.account.bootstraps import ACCOUNTS
 from tests.infra.recordings import ROOT
 
@@ -51,11 +53,11 @@ def test_the_accounts_are_those_of_the_program_s_own_stacks() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "says"),
     [
-        ("account_id", 111122223333, "account_id is 111122223333, a number: put it in quotes"),
-        ("account_id", "1111", "account_id is '1111', which does not fit: The one account"),
+        ("account_id", 111122223333, "account_id is a number to YAML: put it in quotes"),
+        ("account_id", "1111", "account_id is '1111': take the account's 12 digits, in quotes"),
         ("githib", 1, "githib is no key: did you mean github?"),
         ("github.provider", "there", "github.provider is 'there': take 'made' or 'existing'"),
-        ("github.owner_id", 1000001, "github.owner_id is 1000001, a number: put it in quotes"),
+        ("github.owner_id", 1000001, "github.owner_id is a number to YAML: put it in quotes"),
         ("github.owner_id", "me", "github.owner_id 'me': name the owner's number"),
         ("github.repository", "a/b", "a repository without its owner"),
         ("github.branch", "release/*", "github.branch 'release/*': name one branch"),
@@ -92,10 +94,36 @@ def test_what_is_missing_is_named(missing: str) -> None:
         read(values)
 
 
-def test_an_environment_is_named_once() -> None:
-    twice = [{"environment": "staging"}, {"environment": "staging"}]
-    with pytest.raises(ValueError, match="name each environment once"):
-        read(changed(stated(), "deploys", twice))
+@pytest.mark.parametrize("second", ["prod", "staging"])
+def test_an_account_takes_one_environment(second: str) -> None:
+    both = [{"environment": "staging"}, {"environment": second}]
+    says = (
+        f"deploys names staging, {second}: name one environment, and give the other an account "
+        "and a stack file of its own"
+    )
+    with pytest.raises(ValueError, match=says):
+        read(changed(stated(), "deploys", both))
+
+
+@pytest.mark.parametrize("account", ACCOUNTS)
+def test_a_file_marks_everything_as_the_account_s_own(account: str) -> None:
+    content = yaml.safe_load((ROOT / "bootstrap" / f"Pulumi.{account}.yaml").read_text())
+    assert tagged(content["config"]["aws:defaultTags"])
+
+
+@pytest.mark.parametrize(
+    "stated", [None, {}, {"tags": {"project": "hokusai"}}, {"tags": {"part": "stack"}}, "part"]
+)
+def test_a_file_without_the_account_s_tag_is_refused(stated: object) -> None:
+    """Deploy roles know what is not theirs by it."""
+    assert not tagged(stated)
+    with pytest.raises(ValueError, match="aws:defaultTags lacks part: account; deploy roles"):
+        record(
+            ROOT / "bootstrap",
+            "staging",
+            answers=answers_for(ACCOUNTS["staging"], "us-east-1"),
+            config_overrides={"aws:defaultTags": json.dumps(stated)},
+        )
 
 
 def test_a_file_without_a_mapping_is_refused() -> None:

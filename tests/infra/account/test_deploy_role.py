@@ -7,14 +7,22 @@ from typing import Any
 import pytest
 
 from hokusai_infra.components.account.deploy_permissions import PASSED_TO, DeployTarget
+from hokusai_infra.components.account.pipeline_role import PATH
 from hokusai_infra.components.account.provider_calls import CALLS
 from hokusai_infra.local.parts.policy import decide
 from hokusai_infra.recorder import Resource
-from tests.infra.account.bootstraps import ACCOUNTS, POLICY, bootstrapped, documents
+from tests.infra.account.bootstraps import (
+    ACCOUNTS,
+    HERE,
+    POLICY,
+    REGION,
+    ROLE,
+    bootstrapped,
+    documents,
+    may,
+)
 from tests.infra.recordings import recorded
 
-REGION = "us-east-1"
-HERE = {"aws:RequestedRegion": REGION}
 ENVIRONMENTS = tuple(ACCOUNTS)
 
 
@@ -24,17 +32,6 @@ def boundary(environment: str) -> str:
 
 def role_arn(environment: str, name: str = "") -> str:
     return f"arn:aws:iam::{ACCOUNTS[environment]}:role/{name or f'hokusai/{environment}/api-task'}"
-
-
-def may(
-    environment: str,
-    action: str,
-    resource: str,
-    context: Mapping[str, str] | None = None,
-    role: str = "",
-) -> bool:
-    texts = documents(environment, role or f"deploy-{environment}")
-    return decide(texts, action, resource, HERE | dict(context or {})).allowed
 
 
 def touched(environment: str) -> Iterator[tuple[Resource, str]]:
@@ -60,10 +57,11 @@ NEEDS: Mapping[str, Mapping[str, str]] = {
         "aws:ResourceTag/environment": "environment",
         "aws:RequestTag/environment": "environment",
     },
+    "route53": {"aws:ViaAWSService": "through_a_service"},
 }
 OF_A_ROLE = "arn:aws:iam::{account}:role/hokusai/{environment}/any"
 ON_OTHERS = {
-    "aws:kms/alias:Alias": "arn:aws:kms:us-east-1:{account}:alias/hokusai-{environment}",
+    "aws:kms/alias:Alias": "arn:aws:kms:us-east-1:{account}:alias/hokusai/{environment}/data",
     "aws:rds/parameterGroup:ParameterGroup": "arn:aws:rds:us-east-1:{account}:pg:any",
     "aws:rds/subnetGroup:SubnetGroup": "arn:aws:rds:us-east-1:{account}:subgrp:any",
     "aws:iam/rolePolicy:RolePolicy": OF_A_ROLE,
@@ -74,6 +72,16 @@ ON_OTHERS = {
     "aws:route53/record:Record": "arn:aws:route53:::hostedzone/{zone}",
 }
 """ARNs that calls about resources without one of their own are decided on."""
+OF_ACTIONS = {
+    "route53:DeleteHealthCheck": "arn:aws:route53:::healthcheck/any",
+    "route53:DeleteHostedZone": "arn:aws:route53:::hostedzone/OF-A-NAMESPACE",
+    "route53:GetHealthCheck": "arn:aws:route53:::healthcheck/any",
+    "route53:UpdateHealthCheck": "arn:aws:route53:::healthcheck/any",
+    "ssm:GetParameters": (
+        f"arn:aws:ssm:{REGION}::parameter/aws/service/ami-amazon-linux-latest/any"
+    ),
+}
+"""ARNs that calls of another service are decided on."""
 ZONES = {"staging": "Z00000000STAGING", "prod": "Z0000000000PROD"}
 
 
@@ -81,16 +89,19 @@ ZONES = {"staging": "Z00000000STAGING", "prod": "Z0000000000PROD"}
 def test_a_pipeline_may_make_change_and_delete_all_that_the_stack_consists_of(
     environment: str,
 ) -> None:
-    values = {"boundary": boundary(environment), "environment": environment}
+    values = {
+        "boundary": boundary(environment),
+        "environment": environment,
+        "through_a_service": "true",
+    }
     missing = set[str]()
     for each, own in touched(environment):
         assert each.type in CALLS, f"{each.type} is not in provider_calls.py: add what it calls"
-        arn = ON_OTHERS.get(each.type, own).format(
+        usual = ON_OTHERS.get(each.type, own).format(
             account=ACCOUNTS[environment], environment=environment, zone=ZONES[environment]
         )
         for action in CALLS[each.type].writes:
-            if action == "ssm:GetParameters":
-                arn = f"arn:aws:ssm:{REGION}::parameter/aws/service/ami-amazon-linux-latest/any"
+            arn = OF_ACTIONS.get(action, usual)
             context = {
                 key: values[value] for key, value in NEEDS.get(action.partition(":")[0], {}).items()
             }
@@ -190,28 +201,6 @@ def test_the_account_s_buckets_are_not_a_deployment_s(
     assert not may(environment, action, f"{bucket}/any")
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_the_account_s_keys_stay_so_even_when_they_carry_the_tag(environment: str) -> None:
-    tagged = {
-        "aws:ResourceTag/environment": environment,
-        "aws:RequestTag/environment": environment,
-    }
-    for name in ("state-key", "audit"):
-        arn = bootstrapped(environment).one("aws:kms/key:Key", name).state["arn"]
-        for action in (
-            "kms:CreateAlias",
-            "kms:CreateGrant",
-            "kms:EnableKeyRotation",
-            "kms:PutKeyPolicy",
-            "kms:ScheduleKeyDeletion",
-            "kms:TagResource",
-        ):
-            assert not may(environment, action, arn, tagged)
-    other = f"arn:aws:kms:{REGION}:{ACCOUNTS[environment]}:key/other"
-    assert may(environment, "kms:PutKeyPolicy", other, tagged)
-    assert not may(environment, "kms:PutKeyPolicy", other)
-
-
 @pytest.mark.parametrize("role", ["preview", "deploy-staging"])
 def test_a_pipeline_reaches_the_states_of_stacks_and_not_its_own(role: str) -> None:
     bucket = "arn:aws:s3:::hokusai-state-111122223333/.pulumi"
@@ -298,8 +287,59 @@ def test_a_zone_outlives_the_deployments_into_it() -> None:
     zone = "arn:aws:route53:::hostedzone/"
     assert may("staging", "route53:ChangeResourceRecordSets", f"{zone}{ZONES['staging']}")
     assert not may("staging", "route53:ChangeResourceRecordSets", f"{zone}ANOTHER")
-    assert not may("staging", "route53:DeleteHostedZone", f"{zone}{ZONES['staging']}")
-    assert may("staging", "route53:DeleteHostedZone", f"{zone}OF-A-NAMESPACE")
+    through_cloud_map = {"aws:ViaAWSService": "true"}
+    for resource, context, expected in (
+        (ZONES["staging"], through_cloud_map, False),
+        (ZONES["staging"], {}, False),
+        ("OF-A-NAMESPACE", through_cloud_map, True),
+        ("OF-A-NAMESPACE", {}, False),
+        ("OF-A-NAMESPACE", {"aws:ViaAWSService": "false"}, False),
+    ):
+        may_delete = may("staging", "route53:DeleteHostedZone", f"{zone}{resource}", context)
+        assert may_delete == expected
+    assert not may("staging", "route53:AssociateVPCWithHostedZone", f"{zone}ANY", through_cloud_map)
+
+
+OBJECTS = ("s3:DeleteObject", "s3:DeleteObjectVersion", "s3:ListBucketVersions")
+
+
+@pytest.mark.parametrize("action", OBJECTS)
+def test_a_bucket_is_emptied_where_nothing_is_kept(action: str) -> None:
+    """A stack without ``protect_data`` deletes its buckets with all that is in them."""
+    for environment in ENVIRONMENTS:
+        account = ACCOUNTS[environment]
+        bucket = f"arn:aws:s3:::hokusai-mlflow-artifacts-{environment}-{account}"
+        resource = bucket if action.endswith("Versions") else f"{bucket}/any"
+        assert may(environment, action, resource) == (environment == "staging")
+        assert not may(environment, action, resource.replace("hokusai", "somebody"))
+    assert not may("staging", action, "arn:aws:s3:::hokusai-audit-111122223333/log")
+
+
+def test_a_deployment_has_three_hours_and_all_else_one() -> None:
+    for environment in ENVIRONMENTS:
+        hours = {
+            each.name: each.inputs["maxSessionDuration"] // 3600
+            for each in bootstrapped(environment).of(ROLE)
+            if each.inputs.get("path") == PATH
+        }
+        assert hours.pop(f"deploy-{environment}") == 3
+        assert {*hours.values()} == {1}
+
+
+def test_a_firewall_is_put_before_a_load_balancer_by_the_names_old_and_new() -> None:
+    balancer = f"arn:aws:elasticloadbalancing:{REGION}:111122223333:loadbalancer/app/x/1"
+    for each in ("CreateWebACLAssociation", "DeleteWebACLAssociation", "SetWebAcl"):
+        assert may("staging", f"elasticloadbalancing:{each}", balancer)
+        assert not may("staging", f"elasticloadbalancing:{each}", balancer, role="preview")
+    for role in ("deploy-staging", "preview"):
+        assert may("staging", "elasticloadbalancing:GetLoadBalancerWebACL", balancer, role=role)
+
+
+def test_cloud_map_may_ask_for_what_a_namespace_needs() -> None:
+    for action in ("ec2:DescribeRegions", "ec2:DescribeVpcs", "route53:GetHostedZone"):
+        assert may("staging", action, "any")
+    for action in ("route53:CreateHostedZone", "route53:ListHostedZonesByName"):
+        assert may("staging", action, "any")
 
 
 def test_parameters_are_read_if_they_are_aws_s_own() -> None:

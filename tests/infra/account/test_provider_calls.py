@@ -15,11 +15,17 @@ from tests.infra.account.bootstraps import ACCOUNTS, POLICY, bootstrapped
 SERVICES = {"elasticloadbalancing": "elbv2"}
 """Prefixes of actions that are not the name of the service's interface."""
 NOT_CALLS = {
-    "elasticloadbalancing": {"SetWebAcl"},
+    "elasticloadbalancing": {
+        "CreateWebACLAssociation",
+        "DeleteWebACLAssociation",
+        "GetLoadBalancerWebACL",
+        "SetWebAcl",
+    },
     "iam": {"PassRole"},
     "logs": {"CreateLogDelivery", "DeleteLogDelivery"},
     "rds-db": {"connect"},
     "s3": {
+        "DeleteObjectVersion",
         "GetAccelerateConfiguration",
         "GetBucketObjectLockConfiguration",
         "GetBucketPublicAccessBlock",
@@ -28,6 +34,7 @@ NOT_CALLS = {
         "GetReplicationConfiguration",
         "ListBucket",
         "ListBucketMultipartUploads",
+        "ListBucketVersions",
         "ListMultipartUploadParts",
         "ListTagsForResource",
         "PutBucketPublicAccessBlock",

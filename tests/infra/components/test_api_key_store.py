@@ -25,6 +25,7 @@ def test_no_secret_has_a_value_from_the_program() -> None:
             "description": "Secrets below example/test/projects/ and example/test/signing-keys",
             "enableKeyRotation": True,
             "deletionWindowInDays": 30,
+            "bypassPolicyLockoutSafetyCheck": True,
             "policy": KeyAccess(
                 account_id="111122223333", region="us-east-1", services=("secretsmanager",)
             ).policy(),
@@ -37,6 +38,12 @@ def test_no_secret_has_a_value_from_the_program() -> None:
             "recoveryWindowInDays": 30,
         },
     }
+
+
+def test_the_name_of_an_unprotected_secret_is_free_once_it_is_deleted() -> None:
+    graph = alone(lambda: ApiKeyStore("keys", replace(ARGS, protected=False)))
+    secret = graph.one("aws:secretsmanager/secret:Secret")
+    assert secret.inputs["recoveryWindowInDays"] == 0
 
 
 def test_a_reader_writes_nothing_and_nobody_deletes() -> None:
@@ -72,6 +79,7 @@ def test_a_reader_writes_nothing_and_nobody_deletes() -> None:
         ({"key_secret_prefix": "example/test/projects"}, "must end with '/'"),
         ({"signing_keys_name": "example/test/projects/signing"}, "could sign sessions"),
         ({"recovery_days": 6}, "7 to 30"),
+        ({"recovery_days": 0}, "7 to 30; protected=False keeps nothing"),
     ],
 )
 def test_names_that_would_share_secrets_do_not_construct(wrong: dict[str, Any], says: str) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 import pulumi
 import pytest
 
+from hokusai_infra.components.connections import by_default, must_fit
 from hokusai_infra.components.database import Database, DatabaseArgs
 from hokusai_infra.components.encryption_key import KeyAccess
 from hokusai_infra.components.night import NightSchedule
@@ -101,6 +102,28 @@ def test_an_unprotected_database_can_be_deleted_whole() -> None:
     assert "finalSnapshotIdentifier" not in instance
 
 
+def test_a_second_database_of_a_name_leaves_a_snapshot_of_another_name() -> None:
+    again = replace(ARGS, final_snapshot_suffix="final-2")
+    instance = alone(lambda: Database("db", again)).one("aws:rds/instance:Instance")
+    assert instance.inputs["finalSnapshotIdentifier"] == "example-prod-final-2"
+
+
+@pytest.mark.parametrize(
+    ("instance_class", "connections"),
+    [
+        ("db.t4g.small", 197),
+        ("db.t4g.medium", 422),
+        ("db.m7g.large", 873),
+        ("db.r7g.4xlarge", 5000),
+    ],
+)
+def test_a_class_has_about_as_many_connections_as_rds_gives_it(
+    instance_class: str, connections: int
+) -> None:
+    assert by_default(instance_class) == connections
+    must_fit(instance_class, connections)
+
+
 def test_rds_finds_the_log_groups_that_it_would_make_for_ever() -> None:
     graph = alone(lambda: Database("db", ARGS))
     instance = graph.one("aws:rds/instance:Instance")
@@ -179,6 +202,9 @@ def test_a_role_logs_in_as_one_user_of_one_database() -> None:
     ("wrong", "says"),
     [
         ({"instance_class": "db.t4g.micro"}, "take db.t4g.small or larger"),
+        ({"instance_class": "db.x9.large"}, "take one of db.t3: small, medium, "),
+        ({"max_connections": 247}, "db.t4g.small with its 2 GiB takes 246 or less"),
+        ({"final_snapshot_suffix": "final-"}, "letters and digits with single hyphens"),
         ({"backup_days": 6}, "we at least 7"),
         ({"backup_days": 36}, "RDS keeps 35"),
         ({"identifier": "Example"}, "up to 63"),

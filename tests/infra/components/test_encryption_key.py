@@ -36,6 +36,7 @@ def test_a_key_rotates_and_is_used_through_its_services_alone() -> None:
             "description": "Example",
             "enableKeyRotation": True,
             "deletionWindowInDays": 30,
+            "bypassPolicyLockoutSafetyCheck": True,
         },
         "Alias data": {"name": "alias/example/test/data", "targetKeyId": "data"},
     }

@@ -85,6 +85,7 @@ def test_a_party_is_placed_in_the_subnets_that_are_there() -> None:
     assert isinstance(place, Placement)
     assert (place.region, place.namespace) == ("us-east-1", "x.internal")
     assert place.subnet_ids == ["subnet-a", "subnet-b"]
+    assert [type(each) for each in place.ready] == [ExistingNetwork]
     assert in_program(lambda network: network.url_of("web", 80)) == "http://web.x.internal:80"
 
 

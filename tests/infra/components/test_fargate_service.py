@@ -4,6 +4,7 @@ from typing import Any
 
 import pulumi
 import pytest
+from pulumi_aws import secretsmanager
 
 from hokusai_infra.components.api_service import ApiService, ApiServiceArgs
 from hokusai_infra.components.fargate_service import (
@@ -13,6 +14,7 @@ from hokusai_infra.components.fargate_service import (
     Platform,
 )
 from hokusai_infra.components.mlflow_server import MlflowServer, MlflowServerArgs
+from hokusai_infra.components.network import INTERNET, Edge, NatInstances, Network, NetworkArgs
 from hokusai_infra.components.task_definition import MEMORY_MB, TaskSize
 from tests.infra.components.shop import ARGS, ECR, IMAGE, SECRET
 from tests.infra.recordings import alone, containers, inputs, statements
@@ -133,8 +135,51 @@ def test_the_ecs_service_is_registered_and_waits_until_it_is_steady() -> None:
         "propagateTags": "SERVICE",
     }
     assert service.ignore_changes == tuple(IGNORED) == ("desiredCount",)
+    assert service.timeouts == {"create": "40m", "update": "40m"}
     first = {each.name for each in map(graph.by_urn, service.dependencies)}
     assert {"shop", "shop-task", "shop-execution"} <= first, "no task starts without its rights"
+
+
+def test_no_task_starts_before_its_way_out_and_its_rules_are_there() -> None:
+    args = NetworkArgs(
+        region="us-east-1",
+        account_id="111122223333",
+        zones=["a", "b"],
+        cidr="10.0.0.0/16",
+        egress=NatInstances(per_zone=True),
+        namespace="test.internal",
+        edges=[Edge(source="shop", target=INTERNET, port=443)],
+    )
+
+    def main() -> None:
+        FargateService("shop", replace(ARGS, placement=Network("net", args).place("shop")))
+
+    graph = alone(main)
+    first = {*graph.one("aws:ecs/service:Service").dependencies}
+    of_network = {
+        each.urn for each in graph.resources if each.name.startswith("net") and not each.component
+    }
+    types = {urn.split("::")[2].rpartition("$")[2] for urn in of_network}
+    assert {
+        "aws:autoscaling/group:Group",
+        "aws:ec2/route:Route",
+        "aws:ec2/routeTableAssociation:RouteTableAssociation",
+        "aws:ec2/vpcEndpoint:VpcEndpoint",
+        "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
+        "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
+    } <= types
+    assert of_network <= first
+
+
+def test_whoever_is_given_the_address_waits_for_the_service() -> None:
+    def main() -> None:
+        service = FargateService("shop", ARGS)
+        secretsmanager.Secret("client", description=service.url)
+
+    graph = alone(main)
+    client = graph.one("aws:secretsmanager/secret:Secret")
+    assert client.inputs["description"] == "http://shop.test.internal:8000"
+    assert graph.one("aws:ecs/service:Service").urn in client.dependencies
 
 
 def test_the_task_definition_is_small_read_only_and_arm() -> None:

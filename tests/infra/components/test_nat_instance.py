@@ -101,15 +101,15 @@ def test_an_instance_has_an_interface_and_an_address_that_stay() -> None:
         },
     }
     assert found["MetricAlarm net-nat-b-away"] == {
-        "alarmDescription": "No NAT instance in us-east-1b for 10 minutes: tasks reach nothing on "
-        "the internet. See the activity history of its Auto Scaling group.",
+        "alarmDescription": "No NAT instance in us-east-1b for 8 of the last 30 minutes: meanwhile "
+        "tasks reach nothing on the internet. See the activity history of its Auto Scaling group.",
         "namespace": "AWS/AutoScaling",
         "metricName": "GroupInServiceInstances",
         "dimensions": {"AutoScalingGroupName": "net-nat-b"},
         "statistic": "Minimum",
         "period": 60,
-        "evaluationPeriods": 10,
-        "datapointsToAlarm": 10,
+        "evaluationPeriods": 30,
+        "datapointsToAlarm": 8,
         "comparisonOperator": "LessThanThreshold",
         "threshold": 1,
         "treatMissingData": "breaching",
@@ -117,6 +117,23 @@ def test_an_instance_has_an_interface_and_an_address_that_stay() -> None:
         "okActions": ["arn:topic"],
     }
     assert graph.of("aws:ec2/natGateway:NatGateway") == []
+
+
+def alarms(in_service: list[int]) -> bool:
+    """Say whether CloudWatch would raise the alarm on some minute of these: M of the last N."""
+    alarm = network().one("aws:cloudwatch/metricAlarm:MetricAlarm", "net-nat-b-away").inputs
+    last, enough = alarm["evaluationPeriods"], alarm["datapointsToAlarm"]
+    breaching = [each < alarm["threshold"] for each in in_service]
+    return any(sum(breaching[at : at + last]) >= enough for at in range(len(breaching)))
+
+
+def test_the_alarm_tells_of_instances_that_fail_one_after_another() -> None:
+    assert alarms([1, 1, 1, 0, 0] * 12), "three minutes of boot, two until the next one"
+    assert alarms([1] * 30 + [0] * 8), "none starts at all"
+
+
+def test_the_alarm_is_quiet_while_an_instance_is_replaced_as_planned() -> None:
+    assert not alarms([1] * 40 + [0] * 5 + [1] * 40)
 
 
 def test_an_instance_starts_when_its_address_and_the_internet_are_there() -> None:

@@ -141,6 +141,12 @@ SECRETS: Final = (
     ),
     Mistake(
         rule="secret-encrypted-with-own-key",
+        stack="prod",
+        change=turned(secrets.SECRET, recoveryWindowInDays=7),
+    ),
+    Mistake(
+        rule="secret-encrypted-with-own-key",
+        stack="prod",
         change=turned(secrets.SECRET, recoveryWindowInDays=0),
     ),
     Mistake(rule="key-rotates", change=turned(secrets.KEY, enableKeyRotation=False)),

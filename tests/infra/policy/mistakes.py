@@ -94,6 +94,7 @@ TASKS: Final = (
         Mistake(rule=rule, change=turned(tasks.TASK, "api", **{f"{CONTAINER}.{key}": value}))
         for rule, key, value in (
             ("image-is-pinned", "image", "hokusai:latest"),
+            ("image-is-pinned", "image", "hokusai@sha256:abc"),
             ("no-secret-in-the-environment", "environment.0", {"name": "DB_PASSWORD", "value": ""}),
             (
                 "no-secret-in-the-environment",

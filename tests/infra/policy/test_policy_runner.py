@@ -41,11 +41,13 @@ def test_a_finding_says_all_that_one_needs_to_mend_it() -> None:
         level="mandatory",
         urn=urn,
         source=graph.by_urn(urn).source,
+        caller=graph.by_urn(urn).caller,
         message="Nothing in a bucket can be made public, by a policy or by an ACL. "
         "blockPublicPolicy is not true.",
         state="failed",
     )
     assert found.source.startswith("hokusai_infra/components/secure_bucket.py:")
+    assert found.caller.startswith("__main__.py:")
 
 
 def test_an_unknown_value_is_not_checked_and_does_not_pass() -> None:
@@ -120,7 +122,9 @@ def test_a_provider_that_a_program_states_decides_for_its_resources() -> None:
             default_tags={"tags": {"project": "x", "environment": "staging"}},
         )
         s3.Bucket("there", opts=pulumi.ResourceOptions(provider=mine))
-        s3.Bucket("here")
+        theirs = pulumi_aws.Provider("theirs", default_tags={"tags": {"environment": "live"}})
+        s3.Bucket("here", opts=pulumi.ResourceOptions(provider=theirs))
+        s3.Bucket("untold")
 
     found = evaluate(alone(program))
     unprotected = [each.urn.rpartition("::")[2] for each in found if "protected" in each.rule]
@@ -138,7 +142,13 @@ def test_the_same_stack_gives_the_same_findings_in_the_same_order() -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("check", "CKV AWS"), ("of", "Bucket"), ("because", "false positive")],
+    [
+        ("check", "CKV AWS"),
+        ("of", "Bucket"),
+        ("because", "false positive"),
+        ("within", "Database"),
+        ("named", "{component}-postgresql"),
+    ],
 )
 def test_a_suppression_that_says_nothing_is_refused(field: str, value: str) -> None:
     right = {"check": "CKV_AWS_18", "of": buckets.BUCKET, "because": "A sentence of a reason."}
@@ -154,12 +164,22 @@ def test_every_suppression_of_a_rule_names_a_rule_and_a_type_that_it_is_about() 
     assert [each for each in ours if each.of not in rules.get(each.check, set())] == []
 
 
+def test_a_component_may_be_called_as_its_user_likes() -> None:
+    (ours, *_) = [each for each in suppressions() if each.named == "{component}-postgresql"]
+    project = "urn:pulumi:prod::theirs::"
+    parent = f"{project}hokusai:index:Database::ledger"
+    inside = f"{project}hokusai:index:Database$aws:cloudwatch/logGroup:LogGroup"
+    assert ours.covers(ours.check, f"{inside}::ledger-postgresql", parent)
+    assert not ours.covers(ours.check, f"{inside}::other-postgresql", parent)
+    assert not ours.covers(ours.check, f"{project}{ours.of}::ledger-postgresql", "")
+
+
 def test_every_suppression_is_about_something_that_there_is() -> None:
     graphs = [*map(recorded, STACKS), *map(bootstrapped, ("prod", "staging"))]
-    there = {(each.type, each.name) for graph in graphs for each in graph.resources}
+    there = {(each.urn, each.parent) for graph in graphs for each in graph.resources}
     stale = [
         each
         for each in suppressions()
-        if not any(each.covers(each.check, type_, name) for type_, name in there)
+        if not any(each.covers(each.check, urn, parent) for urn, parent in there)
     ]
     assert stale == []

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from hokusai_infra.cli import app
 from hokusai_infra.preview import command
-from hokusai_infra.preview.report import PROMISE
+from hokusai_infra.preview.report import PROMISE, VERSION
 from hokusai_infra.preview.text import rendered
 from tests.infra.recordings import ROOT
 
@@ -53,14 +53,16 @@ def test_the_first_line_says_that_programs_are_compared() -> None:
     assert lines[2].startswith(f"Stack {STACK} of ")
     assert any(line.strip().startswith("SecureBucket ") for line in lines)
     assert any("* stored_gb = 25" in line for line in lines)
+    assert max(map(len, lines)) <= 100
     assert "Policy: 0 failed, 0 not checked" in lines
 
 
 def test_a_stack_file_may_say_what_is_used(repository: Path) -> None:
     file = repository / f"Pulumi.{STACK}.yaml"
     file.write_text(file.read_text() + "  hokusai:usage: { reports.stored_gb: 1000 }\n")
-    assert "* stored_gb = 1000" in run(STACK, str(repository)).stdout
-    assert "* stored_gb = 5" in run(STACK, str(repository), "--usage", "reports.stored_gb=5").stdout
+    assert "* reports.stored_gb = 1000" in run(STACK, str(repository)).stdout
+    option = ("--usage", "reports.stored_gb=5")
+    assert "* reports.stored_gb = 5" in run(STACK, str(repository), *option).stdout
 
 
 def test_json_has_tree_findings_and_costs() -> None:
@@ -73,7 +75,12 @@ def test_json_has_tree_findings_and_costs() -> None:
     cost = data["cost"]
     (objects,) = (each for each in cost["lines"] if each["what"] == "objects")
     assert objects["monthly"] == 2.3
-    assert objects["assumption"] == "stored_gb = 100: GB in a bucket"
+    assert objects["assumption"] == "stored_gb"
+    assert data["assumptions"]["stored_gb"] == {
+        "value": 100.0,
+        "unit": "GB",
+        "text": "GB in a bucket",
+    }
     assert objects["rate"]["key"] == "s3/standard"
     total = cost["totals"]["stack"]["total"]
     assert total == pytest.approx(sum(each["monthly"] for each in cost["lines"]))
@@ -113,11 +120,9 @@ def test_a_change_against_a_commit_is_told_with_what_it_costs(repository: Path) 
     report = command.prepare(repository, STACK, against="HEAD")
     text = list(rendered(report))
     assert "Against HEAD: 0 to add, 0 to change, 1 to replace, 0 to remove" in text
-    assert any(
-        line.startswith("  ! s3.Bucket second (__main__.py:")
-        and line.endswith("replaced, for bucket cannot change in place")
-        for line in text
-    )
+    told = " ".join(" ".join(text).split())
+    assert "! s3.Bucket second (__main__.py:" in told
+    assert ": replaced, for bucket cannot change in place" in told
     nothing = run(STACK, str(repository), "--against", "HEAD~1")
     assert "Against HEAD~1: 2 to add" in nothing.stdout
 
@@ -126,8 +131,13 @@ def test_a_change_against_a_commit_is_told_with_what_it_costs(repository: Path) 
     ("arguments", "says"),
     [
         (["nowhere", str(BUCKET)], f"there are: Pulumi.{STACK}.yaml"),
-        ([STACK, "/nonexistent"], "/nonexistent/Pulumi.yaml: No such file"),
+        ([STACK, "/nonexistent"], "/nonexistent has no Pulumi.yaml: give the folder of a Pulumi"),
+        (["../dev", str(BUCKET)], "'../dev' is no stack's name: give the stack first and then"),
         ([STACK, str(BUCKET), "--usage", "stored=1"], "did you mean stored_gb?"),
+        (
+            [STACK, str(BUCKET), "--usage", "reports.alb_lcu=3"],
+            "'reports.alb_lcu' is nothing that reports costs: reads_thousands, stored_gb, ",
+        ),
         ([STACK, str(BUCKET), "--against", "no-such-commit"], "no-such-commit"),
     ],
 )
@@ -137,6 +147,10 @@ def test_a_mistake_is_one_sentence_and_no_traceback(arguments: list[str], says: 
     assert done.stderr.startswith("error: ")
     assert says in done.stderr
     assert "Traceback" not in done.output
+    assert done.stdout == ""
+    data = json.loads(run(*arguments, "--json").stdout)
+    assert data.keys() == {"version", "error"}
+    assert says in data["error"]
 
 
 def test_a_commit_without_the_program_is_no_commit_to_compare_with(
@@ -168,12 +182,62 @@ def test_a_wrong_stack_file_is_told_in_its_own_sentence(tmp_path: Path) -> None:
     assert "multi_az" in done.stderr
 
 
-def test_a_region_without_prices_is_refused_before_anything_runs(repository: Path) -> None:
-    for file in repository.glob("Pulumi*.yaml"):
-        file.write_text(file.read_text().replace("us-east-1", "ap-south-1"))
+def test_a_syntax_error_is_told_with_its_line(repository: Path) -> None:
+    (repository / "__main__.py").write_text("import pulumi\n\nbucket = (\n")
     done = run(STACK, str(repository))
     assert done.exit_code == 2
-    assert "no prices for region 'ap-south-1': there are eu-west-1, us-east-1" in done.stderr
+    said = "stack 'dev': __main__.py:3: SyntaxError: '(' was never closed\n"
+    assert done.stderr.endswith(said)
+
+
+def region(repository: Path, name: str) -> Result:
+    for file in repository.glob("Pulumi*.yaml"):
+        file.write_text(file.read_text().replace("us-east-1", name))
+    return run(STACK, str(repository))
+
+
+def test_a_region_without_prices_has_a_tree_and_findings_but_no_complete_total(
+    repository: Path,
+) -> None:
+    done = region(repository, "ap-south-1")
+    assert done.exit_code == 1
+    lines = [line.strip() for line in done.stdout.splitlines()]
+    assert "Bucket: UNPRICED, there are no rates for ap-south-1" in lines
+    assert any(line.startswith("Nothing is priced: there are no rates for ap-s") for line in lines)
+    assert any(line.startswith("total incomplete: ") for line in lines)
+    assert "Policy: 0 failed, 0 not checked" in lines
+
+
+def test_a_region_that_aws_has_not_is_refused(repository: Path) -> None:
+    done = region(repository, "us-east1")
+    assert done.exit_code == 2
+    said = "aws:region is 'us-east1', which is no AWS region: did you mean us-east-1?"
+    assert said in done.stderr
+
+
+def test_a_summary_has_the_totals_without_the_tree() -> None:
+    done = run(STACK, str(BUCKET), "--summary")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines()[2] == "Cost, dollars a month in us-east-1"
+    assert "= the stack" in done.stdout
+    assert "s3.Bucket" not in done.stdout
+
+
+def test_the_replacement_of_something_protected_is_refused_and_fails(repository: Path) -> None:
+    file = repository / "__main__.py"
+    line = '\nimport pulumi\nfrom pulumi_aws import s3\n\ns3.Bucket("{}", bucket="{}", opts={})\n'
+    options = "pulumi.ResourceOptions(protect=True)"
+    file.write_text(file.read_text() + line.format("kept", "first-name", options))
+    commit = ["git", "-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "-qam", "x"]
+    subprocess.run(commit, cwd=repository, check=True)
+    changed(repository, "first-name", "second-name")
+    done = run(STACK, str(repository), "--against", "HEAD")
+    assert done.exit_code == 1
+    assert "  1 replacement refused: take the protection away first" in done.stdout
+    data = json.loads(run(STACK, str(repository), "--against", "HEAD", "--json").stdout)
+    assert data["failed"]
+    assert data["against"]["refused"] == 1
+    assert [each["refused"] for each in data["against"]["changes"]] == [True]
 
 
 def test_a_stack_without_a_region_is_refused(repository: Path) -> None:
@@ -209,3 +273,49 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("builtins.__import__", without)
     with pytest.raises(command.PreviewError, match=r"install hokusai-infra\[preview\]"):
         command.prepare(BUCKET, STACK)
+
+
+KEYS: dict[str, set[str]] = {
+    "": {
+        "version", "failed", "note", "project", "stack", "region", "resources", "findings",
+        "cost", "assumptions", "against",
+    },
+    "resources": {"urn", "type", "name", "source", "caller", "protected", "children"},
+    "findings": {"rule", "level", "state", "urn", "source", "caller", "message"},
+    "cost": {
+        "hours", "oldest_rate", "uncertain", "unpriced", "complete", "totals", "components",
+        "lines",
+    },
+    "cost.totals": {"stack", "firewall", "account"},
+    "cost.totals.stack": {"fixed", "usage", "total"},
+    "cost.components": {"name", "part", "fixed", "usage", "total"},
+    "cost.lines": {
+        "urn", "what", "kind", "part", "derived", "quantity", "monthly", "assumption", "note",
+        "rate",
+    },
+    "cost.lines.rate": {"key", "usd", "unit", "region", "as_of", "certain", "source"},
+    "assumptions.stored_gb": {"value", "unit", "text"},
+    "against": {"rev", "changes", "refused", "totals_before", "difference"},
+    "against.changes": {
+        "kind", "urn", "source", "caller", "properties", "replaced_by", "follows", "refused",
+        "formerly",
+    },
+    "against.difference": {"stack", "firewall", "account"},
+}  # fmt: skip
+"""Where in the JSON, through the first of a list, which keys are."""
+
+
+def test_the_json_has_the_keys_that_the_reference_lists(repository: Path) -> None:
+    file = repository / "__main__.py"
+    line = '\nfrom pulumi_aws import s3\n\ns3.BucketPublicAccessBlock("open", bucket="b")\n'
+    file.write_text(file.read_text() + line)
+    data = json.loads(run(STACK, str(repository), "--json", "--against", "HEAD").stdout)
+    assert data["version"] == VERSION == 1
+    reference = (ROOT / "docs" / "reference" / "preview.md").read_text()
+    for path, keys in KEYS.items():
+        found = data
+        for key in filter(None, path.split(".")):
+            found = found[key]
+            found = found[0] if isinstance(found, list) else found
+        assert found.keys() == keys, path
+        assert [key for key in keys if f"`{key}`" not in reference] == []

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -58,6 +59,92 @@ def test_what_comes_goes_and_changes_is_told_and_the_irreversible_first() -> Non
         ("change", "kept", ("retentionInDays",), (), ""),
         ("add", "new", (), (), ""),
     ]
+
+
+VPC = "aws:ec2/vpc:Vpc"
+SUBNET = "aws:ec2/subnet:Subnet"
+GATEWAY = "aws:ec2/natGateway:NatGateway"
+ROUTE = "aws:ec2/route:Route"
+
+
+def network(cidr: str, **of_route: Any) -> Graph:  # noqa: ANN401 - fields of a resource
+    vpc = resource(VPC, "vpc", inputs={"cidrBlock": cidr})
+    subnet = resource(
+        SUBNET,
+        "subnet",
+        inputs={"vpcId": "vpc-id"},
+        property_dependencies={"vpcId": [vpc.urn], "tags": []},
+    )
+    gateway = resource(
+        GATEWAY,
+        "gateway",
+        inputs={"subnetId": "subnet-id"},
+        property_dependencies={"subnetId": [subnet.urn]},
+    )
+    route = resource(
+        ROUTE,
+        "route",
+        inputs={"natGatewayId": "gateway-id"},
+        property_dependencies={"natGatewayId": [gateway.urn]},
+        **of_route,
+    )
+    return graph(vpc, subnet, gateway, route)
+
+
+def test_a_replacement_goes_on_to_what_is_made_of_it() -> None:
+    before, after = network("10.0.0.0/16"), network("10.1.0.0/16")
+    found = {each.resource.name: each for each in differences(before, after)}
+    assert {name: each.kind for name, each in found.items()} == {
+        "vpc": "replace",
+        "subnet": "replace",
+        "gateway": "replace",
+        "route": "change",
+    }
+    assert found["gateway"].replaced_by == ("subnetId",)
+    assert found["gateway"].follows == {"subnetId": (f"{PREFIX}{SUBNET}::subnet",)}
+    assert found["vpc"].follows == {}
+
+
+def test_what_a_program_ignores_does_not_follow_either() -> None:
+    ignores = {"ignore_changes": ("natGatewayId",)}
+    found = differences(network("10.0.0.0/16", **ignores), network("10.1.0.0/16", **ignores))
+    assert "route" not in {each.resource.name for each in found}
+
+
+def test_another_range_of_the_network_replaces_what_is_in_it() -> None:
+    before = recorded("prod")
+    vpc = before.one(VPC)
+    moved = replace(vpc, inputs=vpc.inputs | {"cidrBlock": "10.99.0.0/16"})
+    others = (moved if each is vpc else each for each in before.resources)
+    found = differences(before, replace(before, resources=tuple(others)))
+    replaced = {each.resource.type for each in found if each.kind == "replace"}
+    assert replaced >= {
+        VPC,
+        SUBNET,
+        GATEWAY,
+        "aws:ec2/securityGroup:SecurityGroup",
+        "aws:ec2/routeTable:RouteTable",
+        "aws:lb/targetGroup:TargetGroup",
+    }
+    changed = {each.resource.type for each in found if each.kind == "change"}
+    assert "aws:rds/subnetGroup:SubnetGroup" in changed
+    assert DATABASE not in replaced
+
+
+def test_another_name_of_a_role_replaces_its_policies() -> None:
+    before = recorded("prod")
+    role = before.of("aws:iam/role:Role")[0]
+    renamed = replace(role, inputs=role.inputs | {"name": "another"})
+    others = (renamed if each is role else each for each in before.resources)
+    found = differences(before, replace(before, resources=tuple(others)))
+    policies = [
+        each
+        for each in before.of("aws:iam/rolePolicy:RolePolicy")
+        if role.urn in (each.property_dependencies.get("role", []))
+    ]
+    assert policies
+    replaced = {each.resource.urn for each in found if each.kind == "replace"}
+    assert replaced >= {role.urn, *(each.urn for each in policies)}
 
 
 def test_what_a_program_ignores_is_no_change() -> None:

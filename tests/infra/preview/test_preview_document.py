@@ -8,6 +8,7 @@ from typing import Any, Final
 import pytest
 
 from hokusai_infra.preview.line import PARTS
+from hokusai_infra.preview.rates import unsourced
 from hokusai_infra.preview.report import NAMES, subtotals
 from hokusai_infra.preview.usage import ASSUMPTIONS
 from hokusai_infra.recorder import Graph, default_answers, record
@@ -99,6 +100,15 @@ def assumptions() -> Iterator[str]:
         yield f"| `{each.key}` | {each.default.normalize():f} | {each.per} |"
 
 
+def without_a_source() -> Iterator[str]:
+    yield "These have no source at all, and so no date; they are marked with `?` as well:"
+    yield ""
+    yield "| rate | region | dollars | unit |"
+    yield "|---|---|---:|---|"
+    for each in unsourced():
+        yield f"| `{each.key}` | {each.region} | {each.usd.normalize():f} | {each.unit} |"
+
+
 def generated() -> str:
     staging, prod = (estimated(recorded(stack)) for stack in ("staging", "prod"))
     oldest = min(each.oldest_rate for each in (staging, prod) if each.oldest_rate)
@@ -120,6 +130,8 @@ def generated() -> str:
             *assumptions(),
             "",
             ages,
+            "",
+            *without_a_source(),
             "",
         ]
     )

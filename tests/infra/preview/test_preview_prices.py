@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ TASK = "aws:ecs/taskDefinition:TaskDefinition"
 GROUP = "aws:autoscaling/group:Group"
 TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
 DATABASE = "aws:rds/instance:Instance"
+LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
 ZONE = "aws:route53/zone:Zone"
 RECORD = "aws:route53/record:Record"
 POLICY = "aws:iam/rolePolicy:RolePolicy"
@@ -39,8 +41,8 @@ LINES: dict[str, tuple[dict[str, Any], Said]] = {
     "aws:cloudwatch/logGroup:LogGroup": (
         {"name": "/ecs/api", "retentionInDays": 60},
         [
-            ("log lines taken in", "usage", "1.25"),
-            ("log lines kept for 60 days", "usage", "0.15"),
+            ("log lines taken in", "usage", "0.63"),
+            ("log lines kept for 60 days", "usage", "0.08"),
         ],
     ),
     "aws:cloudwatch/metricAlarm:MetricAlarm": ({"period": 60}, [("alarm", "fixed", "0.10")]),
@@ -332,7 +334,7 @@ def test_only_the_first_two_rotations_of_a_key_cost() -> None:
         (DATABASE, {"storageType": "io2"}, "storage of type io2"),
         (DATABASE, {"instanceClass": UNKNOWN}, "instanceClass is not known before a deployment"),
         (DATABASE, {"allocatedStorage": None}, "allocatedStorage is not stated"),
-        (DATABASE, {"instanceClass": "db.x9.huge"}, "no rds-postgres/db.x9.huge-multi in us-east"),
+        (DATABASE, {"instanceClass": "db.x9.huge"}, "no rate of db.x9.huge in us-east-1: "),
         (DATABASE, {"databaseInsightsMode": "advanced"}, "Database Insights in advanced mode"),
         ("aws:ecs/cluster:Cluster", {"settings": [{"name": "containerInsights", "value": "enhanced"}]}, "Container Insights"),  # noqa: E501 - one row
         ("aws:lb/loadBalancer:LoadBalancer", {"loadBalancerType": "network"}, "of type network"),
@@ -370,3 +372,48 @@ def test_a_schedule_that_cannot_be_read_is_not_taken_for_a_saving() -> None:
     assert [each.note for each in estimate.unpriced] == [
         "'rate(1 day)' is not cron(…) with six fields"
     ]
+
+
+def test_the_log_of_a_service_grows_with_its_tasks_and_their_hours() -> None:
+    group = resource(
+        "aws:cloudwatch/logGroup:LogGroup", inputs={"name": "/a", "retentionInDays": 30}
+    )
+    task = resource(
+        "aws:ecs/taskDefinition:TaskDefinition",
+        inputs={"containerDefinitions": '[{"awslogs-group": "/a"}]', "cpu": 256, "memory": 512},
+    )
+    service = resource(
+        "aws:ecs/service:Service",
+        inputs={"desiredCount": 3},
+        property_dependencies={"taskDefinition": [task.urn]},
+    )
+    of = priced(group, task, service)
+    (taken,) = (each for each in of.of(group) if "taken in" in each.what)
+    assert taken.what == "log lines of 3.0 tasks taken in"
+    assert taken.quantity == 3 * Decimal("1.25")
+
+
+@pytest.mark.parametrize(
+    ("log", "key"),
+    [
+        ("postgresql", "database_logs_gb"),
+        ("upgrade", "database_events_gb"),
+        ("iam-db-auth-error", "database_events_gb"),
+    ],
+)
+def test_a_log_of_a_database_is_assumed_by_its_kind(log: str, key: str) -> None:
+    name = f"/aws/rds/instance/data/{log}"
+    group = resource(
+        "aws:cloudwatch/logGroup:LogGroup", inputs={"name": name, "retentionInDays": 30}
+    )
+    keys = {each.assumption.key for each in priced(group).lines if each.assumption}
+    assert keys == {key}
+
+
+def test_a_class_without_a_rate_names_the_near_ones() -> None:
+    database = resource(
+        "aws:rds/instance:Instance",
+        inputs={"engine": "postgres", "instanceClass": "db.t4g.smal", "allocatedStorage": 20},
+    )
+    (line,) = priced(database).unpriced
+    assert line.note.startswith("no rate of db.t4g.smal in us-east-1: did you mean db.t4g.small")

@@ -11,6 +11,7 @@ from hokusai_infra.preview.rates import (
     all_rates,
     out_of_date,
     regions,
+    unsourced,
 )
 
 MEND = "look the price up again, and write its new date and source into rates.csv"
@@ -25,11 +26,21 @@ def test_somebody_has_seen_each_price_within_a_year() -> None:
 
 
 def test_a_rate_is_out_of_date_after_a_year() -> None:
-    oldest = min(each.as_of for each in all_rates())
+    oldest = min(each.as_of for each in all_rates() if each.as_of)
     assert out_of_date(oldest + LONGEST_AGE) == []
     late = out_of_date(oldest + LONGEST_AGE + timedelta(days=1))
     assert late
     assert {each.as_of for each in late} == {oldest}
+
+
+def test_rates_without_a_source_are_a_class_of_their_own() -> None:
+    assert {(each.key, each.region) for each in unsourced()} == {
+        ("cloudwatch/logs-ingest", "eu-west-1"),
+        ("cloudwatch/logs-vended", "eu-west-1"),
+        ("vpc-endpoint/interface-az-hour", "eu-west-1"),
+        *(("cloudwatch/logs-to-parquet", region) for region in regions()),
+        *(("guardduty/s3-data-events", region) for region in regions()),
+    }
 
 
 def test_each_rate_is_there_once_for_each_region() -> None:
@@ -44,7 +55,9 @@ def test_a_rate_says_where_it_comes_from() -> None:
     for each in all_rates():
         assert each.usd >= 0
         assert each.unit
-        assert date(2025, 1, 1) < each.as_of <= datetime.now(UTC).date()
+        assert each.as_of or not each.certain, each
+        if each.as_of:
+            assert date(2025, 1, 1) < each.as_of <= datetime.now(UTC).date()
         assert len(each.source) > 20
         assert each.certain or not each.source.startswith("AWS Price List, "), each
 
@@ -53,9 +66,16 @@ def test_the_regions_are_those_of_the_documentation() -> None:
     assert regions() == ["eu-west-1", "us-east-1", "us-west-2"]
 
 
-def test_a_region_without_prices_is_refused_with_those_that_there_are() -> None:
-    with pytest.raises(RateError, match=r"'ap-south-1': there are eu-west-1, us-east-1, us-west-2"):
-        Rates.of_region("ap-south-1")
+@pytest.mark.parametrize("region", ["ap-south-1", "us-gov-west-1", "mx-central-1"])
+def test_a_region_that_the_table_does_not_know_has_no_rates(region: str) -> None:
+    with pytest.raises(RateError, match=f"there are no rates for {region}"):
+        Rates.of_region(region).rate("route53/zone")
+
+
+@pytest.mark.parametrize("region", ["us-east1", "us-east-1a", "moon-1", "", "US-EAST-1"])
+def test_what_is_no_region_of_aws_is_refused(region: str) -> None:
+    with pytest.raises(RateError, match="which is no AWS region: did you mean "):
+        Rates.of_region(region)
 
 
 def test_a_rate_that_is_not_there_is_named() -> None:

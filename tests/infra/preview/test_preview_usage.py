@@ -53,3 +53,22 @@ def test_a_wrong_assumption_is_refused_with_what_to_write(
 ) -> None:
     with pytest.raises(UsageError, match=says):
         read(config, *filter(None, [option]))
+
+
+def test_a_change_for_a_resource_that_it_does_not_apply_to_is_refused() -> None:
+    usage = read(None, "logs.alb_lcu=3")
+    usage.of("stored_gb", "logs")
+    usage.of("alb_lcu", "balancer")
+    says = "nothing that logs costs: stored_gb can be changed of it; alb_lcu is of balancer"
+    with pytest.raises(UsageError, match=says):
+        usage.check_applied()
+    usage.check_applied(unpriced=["logs"])
+    usage.of("alb_lcu", "logs")
+    usage.check_applied()
+
+
+def test_each_assumption_has_a_unit() -> None:
+    units = {each.key: each.unit for each in ASSUMPTIONS}
+    assert units["stored_gb"] == "GB"
+    assert units["kms_calls_thousands"] == "thousand calls"
+    assert all(each.unit and each.unit != each.per for each in ASSUMPTIONS)
