@@ -28,7 +28,7 @@ pytestmark = pytest.mark.xdist_group("policy-pack")
 @pytest.fixture(scope="module")
 def engine() -> Iterator[analyzer_pb2_grpc.AnalyzerStub]:
     """Start the pack as ``pulumi preview --policy-pack`` does, and ask it over gRPC."""
-    command = [sys.executable, "-m", "pulumi.policy", "127.0.0.1:1", str(PACK)]
+    command = [sys.executable, "-u", "-m", "pulumi.policy", "127.0.0.1:1", str(PACK)]
     with (
         subprocess.Popen(command, stdout=subprocess.PIPE, cwd=PACK, text=True) as pack,
         contextlib.ExitStack() as at_the_end,
