@@ -83,7 +83,7 @@ def record_program(  # noqa: PLR0913 - as above
         # This set alone of Pulumi's state is shared by all runs: a failed one would spoil the next.
         SETTINGS.outputs = set()
         # Any root at all keeps set_mocks from making a stack that ends before the program starts.
-        set_root_resource(object())  # type: ignore[arg-type]
+        set_root_resource(object())  # type: ignore[arg-type] # no stack is there to pass yet
         set_all_config(files.config, files.secret_keys)
         set_mocks(
             Unused(),

@@ -85,7 +85,7 @@ def test_a_conditional_statement_has_a_condition_and_names_its_actions() -> None
 def test_a_running_service_s_statement_takes_no_condition() -> None:
     """The local stack enforces policies, and cannot tell whether a condition would hold."""
     with pytest.raises(TypeError, match="conditions"):
-        Allow(sid="Read", actions=READ, resources=("a",), conditions=(HERE,))  # type: ignore[call-arg]
+        Allow(sid="Read", actions=READ, resources=("a",), conditions=(HERE,))  # type: ignore[call-arg] # refused
 
 
 def test_a_denial_may_be_wide() -> None:

@@ -106,7 +106,7 @@ class TlsFront:
             os.close(descriptor)
 
     def _pipe(self, tls: ssl.SSLSocket, back: socket.socket) -> None:
-        tls.setblocking(False)  # noqa: FBT003 -- the standard library's signature
+        tls.setblocking(False)  # noqa: FBT003 -- takes no keyword -- the standard library's signature
         with selectors.DefaultSelector() as ready:
             ready.register(tls, selectors.EVENT_READ)
             ready.register(back, selectors.EVENT_READ)
@@ -121,9 +121,9 @@ class TlsFront:
                     data = back.recv(65536, socket.MSG_DONTWAIT)
                     if not data:
                         return
-                    tls.setblocking(True)  # noqa: FBT003
+                    tls.setblocking(True)  # noqa: FBT003 -- takes no keyword
                     tls.sendall(data)
-                    tls.setblocking(False)  # noqa: FBT003
+                    tls.setblocking(False)  # noqa: FBT003 -- takes no keyword
 
 
 class ControlPlane:

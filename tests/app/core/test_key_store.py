@@ -179,7 +179,7 @@ def test_a_change_made_while_a_reader_cannot_reach_secrets_manager_arrives_later
                 raise SecretsUnavailableError("GetSecretValue", "ConnectTimeoutError")
             return read(secret_id, version_id)
 
-        loader.secrets.read = cut_off  # type: ignore[method-assign]
+        loader.secrets.read = cut_off  # type: ignore[method-assign] # a network that fails
         key, record = make(store)
         other, _ = make(store)
         store.revoke(record, by="test")
@@ -218,7 +218,7 @@ def test_a_connection_that_has_gone_silent_is_given_up(
         wait_for(api, key, "ok")
         following = api._background[0]  # type: ignore[index] # noqa: SLF001 -- the part that waits
         deadline = time.monotonic() + 5
-        while (silent := following._connection) is None:  # noqa: SLF001
+        while (silent := following._connection) is None:  # noqa: SLF001 -- nothing public tells
             assert time.monotonic() < deadline
             time.sleep(0.01)
         with hokusai.front.stall():

@@ -210,7 +210,7 @@ def test_a_type_that_the_image_runs_on_constructs(right: str) -> None:
 
 def test_the_boot_script_is_bash_and_forwards_the_network_s_range_alone() -> None:
     script = boot_script("10.7.0.0/16")
-    checked = subprocess.run(["bash", "-n"], input=script, text=True, capture_output=True)  # noqa: S607, PLW1510
+    checked = subprocess.run(["bash", "-n"], input=script, text=True, capture_output=True)  # noqa: S607, PLW1510 -- asserted below
     assert (checked.returncode, checked.stderr) == (0, "")
     assert set(re.findall(r"\d+\.\d+\.\d+\.\d+/\d+", script)) == {"10.7.0.0/16"}
     assert "ip saddr 10.7.0.0/16 ip daddr != 10.7.0.0/16 masquerade" in script
@@ -227,7 +227,7 @@ def test_a_failing_command_runs_the_trap() -> None:
     stubs = "command() { false; }; fallocate() { false; }\n"
     start = script.index("if ! command")
     run = subprocess.run(
-        ["bash"],  # noqa: S607
+        ["bash"],  # noqa: S607 -- the one on PATH
         input=script[:start] + stubs + script[start:],
         text=True,
         capture_output=True,
